@@ -1,0 +1,44 @@
+# Two commands matter: make demo and make test. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+NAME ?= demo
+export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test unit check lock generate images bench-reconcile clean-cache
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements/dev.txt
+	$(PYTHON) -m e2e.venv .venv requirements/dev.txt
+
+demo: .venv/.ready ## Bring up a cluster, install the chart, apply a stack, ask two questions
+	$(BIN)/python -m e2e.demo up --name $(NAME)
+
+demo-down: ## Remove everything that make demo made, built programs and images in the cache aside
+	$(PYTHON) -m e2e.demo down --name $(NAME)
+
+test: .venv/.ready ## Everything that can run without a GPU
+	$(BIN)/python -m e2e.suite all
+
+unit: .venv/.ready ## The inner loop: fast tests only
+	$(BIN)/python -m e2e.suite unit
+
+check: .venv/.ready ## Lint, types, import contracts, generated files
+	$(BIN)/python -m e2e.suite check
+
+generate: .venv/.ready ## Write the CRD and the chart's copy of it
+	$(BIN)/python -m e2e.generate
+
+lock: .venv/.ready ## Compile the hash-pinned requirement locks
+	$(BIN)/python -m e2e.locks
+
+images: .venv/.ready ## Build every image
+	$(PYTHON) -m e2e.cluster build-images
+
+bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
+	$(BIN)/python benchmarks/reconcile.py
+
+clean-cache: ## Remove the built programs and images
+	$(PYTHON) -m e2e.cluster clean-cache
