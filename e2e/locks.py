@@ -7,6 +7,7 @@ LiteLLM pins much of the world, so the gateway is compiled by itself and tested 
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 REQUIREMENTS = Path("requirements")
@@ -17,34 +18,45 @@ PARTS = {
     "rag": "images/rag/pyproject.toml",
     "standins": "e2e/standins/pyproject.toml",
 }
-FORBIDDEN = re.compile(r"https?://|file://|--index-url|--find-links|^#.*\s/\w+/", re.M)
+GATEWAY = "images/gateway/pyproject.toml"
+FORBIDDEN = re.compile(r"https?://|file://|--index-url|--find-links")
 
 
-def compile_lock(name: str, *sources: str) -> None:
+def read_dependencies(pyproject: str, *groups: str) -> list[str]:
+    """Return what a pyproject needs to run, and what its dependency groups add (groups it lacks add nothing)."""
+    document = tomllib.loads(Path(pyproject).read_text())
+    extra = document.get("dependency-groups", {})
+    return [*document["project"].get("dependencies", []), *(item for group in groups for item in extra.get(group, []))]
+
+
+def compile_lock(name: str, dependencies: list[str], constraint: str | None = None) -> None:
     """Write requirements/<name>.txt, or stop with the compiler's own message."""
     target = REQUIREMENTS / f"{name}.txt"
     print(f"Compiling {target}", flush=True)
+    options = ["--quiet", "--generate-hashes", "--strip-extras", "--allow-unsafe", "--no-header", "--no-annotate",
+               "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host"]  # fmt: skip
+    if constraint:
+        options += ["--constraint", str(REQUIREMENTS / f"{constraint}.txt")]
     subprocess.run(
-        [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url",
-         "--no-emit-find-links", "--no-emit-trusted-host", "--strip-extras", "--allow-unsafe", "--no-header",
-         "--output-file", str(target), *sources],
-        check=True,
+        [sys.executable, "-m", "piptools", "compile", *options, "--output-file", str(target), "-"],
+        input="\n".join(sorted(set(dependencies))), text=True, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     found = FORBIDDEN.search(target.read_text())
     if found:
-        sys.exit(f"{target} names an address or a path of this machine: {found.group(0)!r}")
+        sys.exit(f"{target} names an address: {found.group(0)!r}")
 
 
 def main() -> None:
     """Compile every lock."""
-    embedding_build = ["--extra", "build", PARTS["embedding"]]
-    compile_lock("dev", "requirements/dev.in", *PARTS.values())
-    constraint = ("--constraint", str(REQUIREMENTS / "dev.txt"))
-    for name, source in PARTS.items():
-        compile_lock(name, *constraint, source)
-    compile_lock("embedding-build", *constraint, *embedding_build)
-    compile_lock("gateway", "images/gateway/pyproject.toml")
-    compile_lock("gateway-test", "--extra", "test", "images/gateway/pyproject.toml")
+    development = read_dependencies("pyproject.toml", "dev")
+    for path in PARTS.values():
+        development += read_dependencies(path, "test", "build")
+    compile_lock("dev", development)
+    for name, path in PARTS.items():
+        compile_lock(name, read_dependencies(path), constraint="dev")
+    compile_lock("embedding-build", read_dependencies(PARTS["embedding"], "build"), constraint="dev")
+    compile_lock("gateway", read_dependencies(GATEWAY))
+    compile_lock("gateway-test", read_dependencies(GATEWAY, "test"))
 
 
 if __name__ == "__main__":

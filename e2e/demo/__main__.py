@@ -1,0 +1,140 @@
+"""Bring up a cluster, install the chart, apply a stack, ask two questions about this repository."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from e2e import install
+from e2e.demo import answers
+from e2e.kubectl import Cluster, CommandError
+from e2e.progress import WaitError, step, wait_for_stack
+
+NAMESPACE = "coderag-demo"
+STACK = "demo"
+QUESTIONS = ("How does the work queue avoid losing a wake-up while a key is being worked on?",
+             "Where are the citations in an answer verified?")  # fmt: skip
+
+
+def run_cluster_tool(*arguments: str) -> None:
+    """Run the cluster tool with its output shown."""
+    subprocess.run([sys.executable, "-m", "e2e.cluster", *arguments], check=True)
+
+
+def choose_models(hashes: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return url and sha256 of both models: from the environment where it names one, else the tiny random ones."""
+    chosen = {}
+    for role in ("chat", "code"):
+        url = os.environ.get(f"{role.upper()}_MODEL_URL", "")
+        digest = os.environ.get(f"{role.upper()}_MODEL_SHA256", "")
+        if url and not digest:
+            print(
+                f"    Reading {role} model once to learn its sha256 (set {role.upper()}_MODEL_SHA256 to skip this)",
+                flush=True,
+            )
+            digest = read_digest(url)
+        tiny = {
+            "url": f"http://standins-hub.{NAMESPACE}.svc:{install.PORTS['hub']}/{role}.gguf",
+            "sha256": hashes[f"{role}.gguf"],
+        }
+        chosen[role] = {"url": url, "sha256": digest} if url else tiny
+    return chosen
+
+
+def read_digest(url: str) -> str:
+    """Return the sha256 of a remote model file, streamed."""
+    tool = [sys.executable, "-m", "coderag_model", "digest", url]
+    done = subprocess.run(
+        tool, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "images/model"}
+    )
+    return done.stdout.split()[0]
+
+
+def fill_stack(manifest: dict[str, Any], models: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Put the models' addresses and digests into the example."""
+    for role, source in models.items():
+        manifest["spec"]["models"][role]["llamaCpp"]["source"] = {"http": source}
+    return manifest
+
+
+def start_cluster(name: str, provider: str) -> Cluster:
+    """Bring the cluster up with all images in it."""
+    with step(
+        "Cluster programs and images (the first time builds Kubernetes and llama.cpp from source: about 20 minutes)"
+    ):
+        run_cluster_tool("build-images")
+    with step(f"Cluster {name}"):
+        run_cluster_tool("up", "--name", name, "--provider", provider)
+        run_cluster_tool("load-image", "--name", name, "--all")
+    return install.open_cluster(name, provider)
+
+
+def apply_stack(cluster: Cluster) -> None:
+    """Serve the models and this repository to the cluster and apply the example stack."""
+    install.make_namespace(cluster, NAMESPACE)
+    token = install.deploy_standins(cluster, NAMESPACE, "hub", "git")
+    install.push_repository(cluster, NAMESPACE, token, "coderag", Path())
+    manifest = yaml.safe_load(Path("examples/demo.yaml").read_text())
+    models = choose_models(install.read_model_hashes(cluster, NAMESPACE))
+    cluster.apply(fill_stack(manifest, models), namespace=NAMESPACE)
+
+
+def up(name: str, provider: str) -> None:
+    """The whole demo."""
+    cluster = start_cluster(name, provider)
+    with step("Helm chart"):
+        install.install_chart(cluster)
+    with step("CodeRagStack demo: models, repository, every component"):
+        apply_stack(cluster)
+        wait_for_stack(cluster, NAMESPACE, STACK, ("Ready", "IndexReady"), 900)
+    with step("Two questions about this repository's own code"):
+        key = install.read_key(cluster, NAMESPACE, STACK)
+        with cluster.forward(NAMESPACE, f"service/{STACK}-rag", 8002) as url:
+            for question in QUESTIONS:
+                answers.show(url, key, question)
+    print(cluster.kubectl("-n", NAMESPACE, "get", "crs", STACK))
+    print(answers.tabulate_conditions(cluster.get("crs", STACK, "-n", NAMESPACE)))
+    print(
+        answers.NEXT.format(
+            kubeconfig=cluster.kubeconfig, kubectl=cluster.kubectl_program, namespace=NAMESPACE, stack=STACK
+        )
+    )
+    if not os.environ.get("CHAT_MODEL_URL"):
+        print(answers.RANDOM_MODELS)
+
+
+def main() -> int:
+    """Parse the command line, run, turn every expected failure into one clear message."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.demo", description=__doc__)
+    parser.add_argument("what", choices=["up", "down"])
+    parser.add_argument("--name", default="demo", help="name of the cluster (default: demo)")
+    parser.add_argument("--provider", default="auto", choices=["auto", "node", "kind"])
+    options = parser.parse_args()
+    try:
+        if options.what == "down":
+            run_cluster_tool("down", "--name", options.name)
+        else:
+            up(options.name, options.provider)
+    except (CommandError, WaitError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(
+            f"error: {' '.join(map(str, error.cmd[:6]))} ended with {error.returncode}\n{error.stderr or ''}",
+            file=sys.stderr,
+        )
+        return 1
+    except urllib.error.HTTPError as error:
+        print(f"error: {error.url} answered {error.code}: {json.loads(error.read() or b'{}')}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""Run the test suites: `python -m e2e.suite all | unit | check | ...`.
+
+Two lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
+scenarios, the other runs everything that needs no cluster. A stage's output goes to a file in build/suite and is
+printed whole when the stage ends, so that the two lanes never mix.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e2e.venv import ensure
+
+OUTPUT = Path("build/suite")
+FAST = "not integration and not services and not e2e"
+PYTHON = [sys.executable, "-m"]
+PYTEST = [*PYTHON, "pytest", "-q"]
+COVERAGE = ["--cov", "--cov-report="]
+PURE = ("desired/*", "observed/*", "plan.py", "conditions.py", "status.py")
+COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command of the suite; `after` names stages of the other lane that it waits for."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    after: tuple[str, ...] = ()
+
+
+def pytest_stage(name: str, *arguments: str, after: tuple[str, ...] = (), cover: bool = True) -> Stage:
+    """Return a stage that runs pytest, with coverage data kept for the last stage."""
+    return Stage(name, ((*PYTEST, *(COVERAGE if cover else []), *arguments),), after)
+
+
+def cluster(*arguments: str) -> tuple[str, ...]:
+    """Return a command of the cluster tool."""
+    return (*PYTHON, "e2e.cluster", *arguments)
+
+
+CHECK = Stage(
+    "check",
+    (
+        (*PYTHON, "ruff", "check", "."),
+        (*PYTHON, "ruff", "format", "--check", "."),
+        (*PYTHON, "mypy"),
+        (str(Path(sys.executable).with_name("lint-imports")),),
+        (*PYTHON, "e2e.generate", "--check"),
+    ),
+)
+UNIT = pytest_stage("unit", "-n", "2", "-m", FAST)
+PROGRAMS = Stage("programs", (cluster("programs"),))
+IMAGES = Stage("images", (cluster("build-images"),))
+INTEGRATION = pytest_stage("integration", "-m", "integration", after=("programs",))
+CHART = pytest_stage("chart", "charts", "-m", "integration", after=("programs",), cover=False)
+SERVICES = pytest_stage("services", "-m", "services", "--ignore=images/gateway", after=("images",))
+GATEWAY = Stage("gateway", (("images/gateway/run-tests.sh",),))
+E2E = pytest_stage("e2e", "e2e/scenarios", "-m", "e2e", "--timeout=1500", cover=False)
+LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, GATEWAY, INTEGRATION, CHART, SERVICES))
+SINGLE = {stage.name: stage for lane in LANES for stage in lane}
+
+
+@dataclass
+class Report:
+    """What came out of the stages, shared by the lanes."""
+
+    results: dict[str, bool] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(self, name: str, passed: bool, output: str) -> None:
+        """Keep the outcome of a stage and wake who waits for it."""
+        with self.changed:
+            self.results[name] = passed
+            for number, word in COUNTS.findall(output.splitlines()[-1] if output.strip() else ""):
+                self.counts[word.rstrip("s")] = self.counts.get(word.rstrip("s"), 0) + int(number)
+            self.changed.notify_all()
+
+    def wait_for(self, names: tuple[str, ...]) -> bool:
+        """Wait until the named stages ended; tell whether all of them passed."""
+        with self.changed:
+            self.changed.wait_for(lambda: all(name in self.results for name in names))
+            return all(self.results[name] for name in names)
+
+
+def run_stage(stage: Stage, report: Report, say: Callable[[str], None]) -> None:
+    """Run one stage, print its output when it ends, keep its result."""
+    if not report.wait_for(stage.after):
+        report.add(stage.name, False, "")
+        return say(f"--- {stage.name}: not run, because {', '.join(stage.after)} failed")
+    say(f"--- {stage.name}: started")
+    started = time.monotonic()
+    log = OUTPUT / f"{stage.name}.txt"
+    environment = {**os.environ, "COVERAGE_FILE": str(Path(".coverage." + stage.name).absolute())}
+    with log.open("w") as out:
+        codes = [
+            subprocess.run(c, stdout=out, stderr=subprocess.STDOUT, env=environment).returncode for c in stage.commands
+        ]
+    text = log.read_text()
+    passed = not any(codes)
+    report.add(stage.name, passed, text)
+    say(f"{text.rstrip()}\n--- {stage.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.0f} s")
+    return None
+
+
+def heartbeat(report: Report, stop: threading.Event) -> None:
+    """Say every minute which stages are still running, so that a long build does not look dead."""
+    started = time.monotonic()
+    while not stop.wait(60):
+        running = [path.stem for path in OUTPUT.glob("*.txt") if path.stem not in report.results]
+        print(f"    {time.monotonic() - started:4.0f} s: running {', '.join(sorted(running))}", flush=True)
+
+
+def run_lanes(lanes: tuple[tuple[Stage, ...], ...]) -> Report:
+    """Run lanes of stages side by side."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for old in OUTPUT.glob("*.txt"):
+        old.unlink()
+    report, stop, lock = Report(), threading.Event(), threading.Lock()
+
+    def say(text: str) -> None:
+        with lock:
+            print(text, flush=True)
+
+    def run(lane: tuple[Stage, ...]) -> None:
+        for stage in lane:
+            run_stage(stage, report, say)
+
+    threads = [threading.Thread(target=run, args=(lane,)) for lane in lanes]
+    threading.Thread(target=heartbeat, args=(report, stop), daemon=True).start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    return report
+
+
+def judge_coverage() -> bool:
+    """Combine the coverage of all stages and hold it to the bounds: 90 % overall, 100 % of the operator's pure half."""
+    pure = ",".join(f"*/coderag_operator/{name}" for name in PURE)
+    tool = [*PYTHON, "coverage"]
+    subprocess.run([*tool, "combine", "--quiet", *map(str, Path().glob(".coverage.*"))], check=True)
+    bounds = [subprocess.run([*tool, "report"]).returncode]
+    bounds.append(subprocess.run([*tool, "report", f"--include={pure}", "--fail-under=100"]).returncode)
+    return not any(bounds)
+
+
+def main() -> int:
+    """Run what the command line asks for; exit 0 only if everything passed."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.suite", description=__doc__)
+    parser.add_argument("what", choices=["all", *SINGLE])
+    what = parser.parse_args().what
+    ensure(Path(".venv"), Path("requirements/dev.txt"))
+    report = run_lanes(LANES if what == "all" else ((replace_after(SINGLE[what]),),))
+    covered = judge_coverage() if what == "all" else True
+    for name, passed in report.results.items():
+        print(f"{'ok    ' if passed else 'FAILED'} {name}")
+    failed = report.counts.get("failed", 0) + report.counts.get("error", 0)
+    good = all(report.results.values()) and covered
+    print(f"{report.counts.get('passed', 0)} passed, {failed if good else max(failed, 1)} failed")
+    return 0 if good else 1
+
+
+def replace_after(stage: Stage) -> Stage:
+    """Return the stage without its dependencies: alone, it trusts what was built before."""
+    return Stage(stage.name, stage.commands)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
