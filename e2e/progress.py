@@ -70,5 +70,4 @@ def explain(cluster: Cluster, namespace: str, name: str) -> str:
         ("describe", "crs", name),
         ("get", "events", "--sort-by=.lastTimestamp"),
     )
-    return "
-".join(cluster.kubectl("-n", namespace, *command, check=False)[-6000:] for command in commands)
+    return "\n".join(cluster.kubectl("-n", namespace, *command, check=False)[-6000:] for command in commands)

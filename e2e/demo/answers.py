@@ -17,7 +17,8 @@ NEXT = """What to type next:
   make demo-down          # removes the cluster again
 """
 RANDOM_MODELS = """Note: no model address was given, so both language models are tiny files of random numbers,
-served by the real llama-server: the answers above are noise on purpose. Search, hits and the whole path are real. For real answers:
+served by the real llama-server: the answers above are noise on purpose. Search, hits and the whole path are real.
+For real answers:
   make demo CHAT_MODEL_URL=https://.../chat.gguf CODE_MODEL_URL=https://.../code.gguf"""
 
 
