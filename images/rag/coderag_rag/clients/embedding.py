@@ -1,0 +1,114 @@
+"""The client of the embedding service.
+
+It does not retry: how long to try is the caller's decision (a search has 5 seconds, a sync has minutes), so errors say
+whether trying again can help.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx
+
+from coderag_rag.identity import EmbeddingModel
+
+InputType = Literal["query", "passage"]
+
+
+class EmbeddingError(Exception):
+    """The embedding service gave no vectors."""
+
+
+class EmbeddingUnavailable(EmbeddingError):  # noqa: N818 - reads as the state it names
+    """Not reachable, overloaded or still loading: trying again can help."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class EmbeddingRefused(EmbeddingError):  # noqa: N818 - reads as the state it names
+    """The request itself was refused, for example for a wrong key: trying again cannot help."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors in the order of the inputs, and the positions of the inputs that were cut to the model's length."""
+
+    vectors: list[list[float]]
+    truncated: frozenset[int]
+
+
+class EmbeddingClient:
+    """Async client of one embedding service; close it with `aclose`."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        timeout_seconds: float = 30,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+        timeout = httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
+        self._http = httpx.AsyncClient(
+            base_url=url.rstrip("/"), headers=headers, timeout=timeout, transport=transport, trust_env=False
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def model(self) -> EmbeddingModel:
+        """Return the model that the service runs; its `model` is the name to send with requests."""
+        body = (await self._request("GET", "/v1/models")).json()
+        try:
+            return _model_of(body["data"][0])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise EmbeddingRefused(f"the embedding service's /v1/models lacks {error}") from error
+
+    async def embed(self, texts: Sequence[str], model: str, input_type: InputType) -> Embeddings:
+        """Return the L2-normalised vectors of the texts."""
+        request = {"model": model, "input": list(texts), "input_type": input_type}
+        body = (await self._request("POST", "/v1/embeddings", request)).json()
+        vectors = [row["embedding"] for row in sorted(body["data"], key=lambda row: row["index"])]
+        if len(vectors) != len(texts):
+            raise EmbeddingRefused(f"the embedding service gave {len(vectors)} vectors for {len(texts)} texts")
+        return Embeddings(vectors, frozenset(body.get("truncated") or ()))
+
+    async def alive(self) -> None:
+        """Raise unless the service answers its own liveness route."""
+        await self._request("GET", "/healthz")
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise EmbeddingUnavailable(f"the embedding service is not reachable: {type(error).__name__}") from error
+        if response.status_code == 429 or response.status_code >= 500:
+            raise EmbeddingUnavailable(_refusal(response), _retry_after(response))
+        if response.status_code >= 400:
+            raise EmbeddingRefused(_refusal(response))
+        return response
+
+
+def _model_of(row: dict[str, Any]) -> EmbeddingModel:
+    return EmbeddingModel(
+        model=str(row["id"]),
+        revision=str(row["revision"]),
+        dimensions=int(row["dimensions"]),
+        max_tokens=int(row["max_tokens"]),
+        pooling=str(row["pooling"]),
+        precision=str(row["precision"]),
+        query_prompt=str(row["query_prompt"] or ""),
+        passage_prompt=str(row["passage_prompt"] or ""),
+    )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None
+
+
+def _refusal(response: httpx.Response) -> str:
+    return f"the embedding service answered {response.status_code}: {response.text[:200]}"

@@ -1,0 +1,39 @@
+"""What an index was built with.
+
+Vectors of different models, chunkers or redaction policies must never be mixed, so everything that shapes a point
+is hashed into one identity, and each identity has a collection of its own.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+CHUNKER_VERSION = "cast-600/1"
+# The keyword tokens shape stored vectors as the header does, so they are versioned together.
+TEMPLATE_VERSION = "header/1+keyword/1"
+REDACTION_VERSION = "patterns/1"
+
+
+@dataclass(frozen=True)
+class EmbeddingModel:
+    """The embedding model as its service describes it under /v1/models."""
+
+    model: str
+    revision: str
+    dimensions: int
+    max_tokens: int
+    pooling: str
+    precision: str
+    query_prompt: str
+    passage_prompt: str
+
+
+def index_identity(model: EmbeddingModel) -> str:
+    """Return the identity (64 hex digits) of an index built with this model and this code."""
+    parts = asdict(model) | {
+        "chunker": CHUNKER_VERSION,
+        "template": TEMPLATE_VERSION,
+        "redaction": REDACTION_VERSION,
+    }
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The index in Qdrant: what a point looks like and how points are written and read."""
