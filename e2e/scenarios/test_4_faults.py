@@ -1,0 +1,79 @@
+"""The operator killed, a spec that cannot be, a Secret that is missing: what runs keeps running."""
+
+import json
+
+import pytest
+
+from e2e.kubectl import CommandError
+from e2e.progress import is_current, read_conditions
+from e2e.scenarios.test_3_repairs import wait_until
+
+SYSTEM = ("-n", "coderag-system")
+
+
+def read_pods(stack):
+    """Return the uids of the pods that serve."""
+    return {p["metadata"]["uid"] for p in stack.children("pods") if p["status"]["phase"] == "Running"}
+
+
+def condition(stack, kind):
+    return read_conditions(stack.get("crs", stack.name)).get(kind, {})
+
+
+def test_the_operator_killed_in_the_middle_of_a_rollout_converges_after_restart(stack):
+    stack.patch(
+        {
+            "rag": {"podAnnotations": {"coderag.dev/test-kill": "1"}},
+            "gateway": {"podAnnotations": {"coderag.dev/test-kill": "1"}},
+        }
+    )
+    stack.cluster.kubectl(
+        *SYSTEM, "delete", "pod", "-l", "app.kubernetes.io/name=coderag-operator", "--grace-period=0", "--force"
+    )
+    stack.wait("Ready", seconds=300)
+    annotations = [
+        stack.get(f"deployment/{stack.name}-{c}")["spec"]["template"]["metadata"]["annotations"]
+        for c in ("rag", "gateway")
+    ]
+    assert all(a.get("coderag.dev/test-kill") == "1" for a in annotations)
+    stack.patch({"rag": {"podAnnotations": None}, "gateway": {"podAnnotations": None}})
+
+
+def test_a_spec_that_the_schema_refuses_changes_nothing(stack):
+    before = stack.get("crs", stack.name)["spec"]
+    with pytest.raises(CommandError, match=r"spec\.rag\.replicas"):
+        stack.patch({"rag": {"replicas": -1}})
+    assert stack.get("crs", stack.name)["spec"] == before
+
+
+def test_a_missing_secret_is_named_and_leaves_the_running_pods(stack):
+    before = read_pods(stack)
+    stack.kubectl("patch", "crs", stack.name, "--type=json", "-p", json.dumps(
+        [{"op": "add", "path": "/spec/repositories/0/credentialsSecretRef", "value": {"name": "nowhere"}}]))  # fmt: skip
+    wait_until(lambda: condition(stack, "Ready").get("status") == "False", "Ready False")
+    found = condition(stack, "Stalled")
+    assert "nowhere" in found["message"] or "nowhere" in condition(stack, "Ready")["message"]
+    assert before <= read_pods(stack)
+    stack.kubectl("patch", "crs", stack.name, "--type=json", "-p", json.dumps(
+        [{"op": "remove", "path": "/spec/repositories/0/credentialsSecretRef"}]))  # fmt: skip
+
+
+def test_a_wrong_sha256_is_named_and_the_old_model_keeps_serving(stack):
+    before, http = (
+        read_pods(stack),
+        stack.get("crs", stack.name)["spec"]["models"]["chat"]["llamaCpp"]["source"]["http"],
+    )
+    stack.patch({"models": {"chat": {"llamaCpp": {"source": {"http": {"sha256": "0" * 64}}}}}})
+    wait_until(lambda: condition(stack, "ModelsFetched").get("status") == "False", "ModelsFetched False", 120)
+    wait_until(lambda: "sha256" in condition(stack, "ModelsFetched")["message"], "a message about the sha256", 120)
+    assert before <= read_pods(stack)
+    stack.patch({"models": {"chat": {"llamaCpp": {"source": {"http": {"sha256": http["sha256"]}}}}}})
+
+
+def test_suspend_stops_what_serves_and_keeps_what_was_stored(stack):
+    claims = {c["metadata"]["uid"] for c in stack.children("pvc")}
+    stack.patch({"suspend": True})
+    wait_until(lambda: not read_pods(stack), "no pod running", 180)
+    assert {c["metadata"]["uid"] for c in stack.children("pvc")} == claims
+    stack.patch({"suspend": False})
+    assert is_current(stack.wait("Ready", "IndexReady", seconds=400), "Available")
