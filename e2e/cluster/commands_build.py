@@ -1,0 +1,41 @@
+"""`programs`, `exec-env` and `clean-cache`: what is built once and kept in the cache."""
+
+import argparse
+import os
+from typing import Any
+
+from e2e.cluster import programs
+
+
+def register(subcommands: Any) -> None:
+    """Add the commands."""
+    build = subcommands.add_parser("programs", help="build Kubernetes' programs, Helm and CoreDNS into the cache")
+    build.add_argument(
+        "--print-bin", action="store_true", help="print the folder that holds kubectl, helm and the others"
+    )
+    build.set_defaults(run=build_programs)
+    environment = subcommands.add_parser(
+        "exec-env", help='print shell lines: eval "$(python3 -m e2e.cluster exec-env)"'
+    )
+    environment.add_argument(
+        "--name", default="demo", help="the cluster that KUBECONFIG shall point at (default: demo)"
+    )
+    environment.set_defaults(run=print_environment)
+    clean = subcommands.add_parser("clean-cache", help="remove the built programs")
+    clean.set_defaults(run=lambda _: programs.clean())
+
+
+def build_programs(options: argparse.Namespace) -> None:
+    """Build what is missing."""
+    programs.ensure()
+    folder = programs.bin_folder()
+    if options.print_bin:
+        print(folder)
+
+
+def print_environment(options: argparse.Namespace) -> None:
+    """Print PATH and KUBECONFIG for a shell."""
+    from e2e.cluster.state import State
+
+    print(f"export PATH='{programs.bin_folder()}{os.pathsep}'\"$PATH\"")
+    print(f"export KUBECONFIG='{State(options.name).kubeconfig}'")
