@@ -1,0 +1,1 @@
+"""Stand-ins for what an offline machine cannot have: each speaks the real protocol over HTTP."""
