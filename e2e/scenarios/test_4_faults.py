@@ -9,6 +9,7 @@ from e2e.progress import is_current, read_conditions
 from e2e.scenarios.test_3_repairs import wait_until
 
 SYSTEM = ("-n", "coderag-system")
+CREDENTIALS = "/spec/repositories/0/credentialsSecretRef"
 
 
 def read_pods(stack):
@@ -49,13 +50,13 @@ def test_a_spec_that_the_schema_refuses_changes_nothing(stack):
 def test_a_missing_secret_is_named_and_leaves_the_running_pods(stack):
     before = read_pods(stack)
     stack.kubectl("patch", "crs", stack.name, "--type=json", "-p", json.dumps(
-        [{"op": "add", "path": "/spec/repositories/0/credentialsSecretRef", "value": {"name": "nowhere"}}]))  # fmt: skip
+        [{"op": "add", "path": CREDENTIALS, "value": {"name": "nowhere"}}]))  # fmt: skip
     wait_until(lambda: condition(stack, "Ready").get("status") == "False", "Ready False")
     found = condition(stack, "Stalled")
     assert "nowhere" in found["message"] or "nowhere" in condition(stack, "Ready")["message"]
     assert before <= read_pods(stack)
     stack.kubectl("patch", "crs", stack.name, "--type=json", "-p", json.dumps(
-        [{"op": "remove", "path": "/spec/repositories/0/credentialsSecretRef"}]))  # fmt: skip
+        [{"op": "remove", "path": CREDENTIALS}]))  # fmt: skip
 
 
 def test_a_wrong_sha256_is_named_and_the_old_model_keeps_serving(stack):
