@@ -24,6 +24,7 @@ NAMESPACE = "coderag-e2e"
 STACK = "demo"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every scenario carries the marker, whatever its file says."""
     for item in items:
