@@ -1,0 +1,3 @@
+"""The CodeRAG operator: one CodeRagStack becomes a running code assistant."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,56 @@
+"""Pure builders: from a stack and what was read from the cluster to every child object. One module per component, one entry here.
+
+No clock, no randomness, no cluster access: equal arguments give equal objects, in the same order.
+"""
+
+from coderag_operator.api import Stack
+from coderag_operator.desired import names
+from coderag_operator.desired.assembly import build
+from coderag_operator.desired.freeze import digests
+from coderag_operator.desired.inputs import Desired, Frozen, Inputs, ModelFact, SecretFact
+from coderag_operator.desired.names import (
+    COMPONENTS,
+    FIELD_MANAGER,
+    IMAGES,
+    KEY_NAMES,
+    PORTS,
+    ROLE_LABEL,
+    ROLES,
+    SHA256_ANNOTATION,
+    STACK_LABEL,
+    cache_claim_name,
+    facts_name,
+    keys_secret_name,
+    labels,
+    service_url,
+)
+from coderag_operator.desired.references import SecretReference, config_map_references, secret_references
+
+__all__ = [
+    "COMPONENTS",
+    "FIELD_MANAGER",
+    "IMAGES",
+    "KEY_NAMES",
+    "PORTS",
+    "ROLES",
+    "ROLE_LABEL",
+    "SHA256_ANNOTATION",
+    "STACK_LABEL",
+    "Desired",
+    "Frozen",
+    "Inputs",
+    "ModelFact",
+    "SecretFact",
+    "SecretReference",
+    "Stack",
+    "build",
+    "cache_claim_name",
+    "config_map_references",
+    "digests",
+    "facts_name",
+    "keys_secret_name",
+    "labels",
+    "names",
+    "secret_references",
+    "service_url",
+]

@@ -1,0 +1,28 @@
+"""From the components to one sorted whole."""
+
+from collections.abc import Callable, Iterable
+
+from coderag_operator.api import Stack
+from coderag_operator.desired.context import Context, Manifest
+from coderag_operator.desired.freeze import frozen_components
+from coderag_operator.desired.inputs import Desired, Inputs
+
+Builder = Callable[[Context], Iterable[Manifest]]
+
+# What a component always has, whatever else is missing: accounts, Services, claims, disruption budgets, policies.
+SURROUNDINGS: tuple[Builder, ...] = ()
+# What waits while the component is frozen: its workload and configuration.
+WORKLOADS: dict[str, Builder] = {}
+
+
+def build(stack: Stack, inputs: Inputs) -> Desired:
+    """Return every child that the stack should have, and the components that must be left alone."""
+    context = Context(stack, inputs)
+    frozen = frozen_components(stack, inputs)
+    objects = [child for builder in SURROUNDINGS for child in builder(context)]
+    objects += [child for name, builder in WORKLOADS.items() if name not in frozen for child in builder(context)]
+    return Desired(tuple(sorted(objects, key=_order)), frozen)
+
+
+def _order(child: Manifest) -> tuple[str, str]:
+    return child["kind"], child["metadata"]["name"]

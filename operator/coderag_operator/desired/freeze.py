@@ -1,0 +1,81 @@
+"""Freeze, never guess: which components must be left as they are, because something that they need is not there."""
+
+from collections.abc import Iterable, Mapping
+
+from coderag_operator.api import Stack
+from coderag_operator.desired import names
+from coderag_operator.desired.inputs import Frozen, Inputs, SecretFact
+from coderag_operator.desired.references import SecretReference, config_map_references, secret_references, servers
+
+
+def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
+    """Return the frozen components, each with the first reason found: keys and Secrets before model files."""
+    reasons: dict[str, Frozen] = {}
+    for component, frozen in (
+        *_missing(stack, secret_references(stack), inputs.secrets, "Secret"),
+        *_missing(stack, config_map_references(stack), inputs.config_maps, "ConfigMap"),
+        *_unknown_claim(stack, inputs),
+        *_not_fetched(stack, inputs),
+    ):
+        reasons.setdefault(component, frozen)
+    return dict(sorted(reasons.items()))
+
+
+def _missing(
+    stack: Stack, references: Iterable[SecretReference], facts: Mapping[str, SecretFact], kind: str
+) -> Iterable[tuple[str, Frozen]]:
+    for reference in references:
+        if frozen := _lack(stack, reference, facts.get(reference.name), kind):
+            yield reference.component, frozen
+
+
+def _lack(stack: Stack, reference: SecretReference, fact: SecretFact | None, kind: str) -> Frozen | None:
+    if fact is None:
+        return _absent(stack, reference, kind)
+    if _satisfied(reference, fact.keys):
+        return None
+    lacking = ", ".join(key for key in reference.keys if key not in fact.keys)
+    message = f"{reference.field}: {kind} {reference.name} has no key {lacking}; add {_wanted(reference)} to it"
+    return Frozen(f"{kind}KeyMissing", message)
+
+
+def _absent(stack: Stack, reference: SecretReference, kind: str) -> Frozen:
+    if reference.name == names.keys_secret_name(stack) and not stack.spec.auth.existing_secret_ref:
+        return Frozen("KeysPending", f"Secret {reference.name} is being created")
+    message = f"{reference.field}: {kind} {reference.name} does not exist; create it with {_wanted(reference)}"
+    return Frozen(f"{kind}Missing", message)
+
+
+def _satisfied(reference: SecretReference, keys: frozenset[str]) -> bool:
+    return keys.issuperset(reference.keys) or (bool(reference.or_keys) and keys.issuperset(reference.or_keys))
+
+
+def _wanted(reference: SecretReference) -> str:
+    options = [keys for keys in (reference.keys, reference.or_keys) if keys]
+    plural = "s" if max(map(len, options)) > 1 else ""
+    return f"the key{plural} " + ", or ".join(" and ".join(keys) for keys in options)
+
+
+def _unknown_claim(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
+    if digests(stack) and not inputs.cache_uid:
+        # The claim's UID is part of what a fetch Job is named by: a new, empty claim needs new Jobs.
+        yield names.MODELS, Frozen("ModelCachePending", f"claim {names.cache_claim_name(stack)} is being created")
+
+
+def _not_fetched(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
+    for role, digest in digests(stack).items():
+        fact = inputs.models.get(digest)
+        if fact is None or fact.claim_uid != inputs.cache_uid:
+            yield (
+                role,
+                Frozen("ModelNotFetched", f"the model file of {role} (sha256 {digest[:12]}) is not on the cache yet"),
+            )
+
+
+def digests(stack: Stack) -> dict[str, str]:
+    """Return the SHA-256 of the file of every role whose model is downloaded."""
+    found = {}
+    for role, server in servers(stack).items():
+        if server.llama_cpp and (http := server.llama_cpp.source.http):
+            found[role] = http.sha256
+    return found

@@ -1,0 +1,59 @@
+"""What `build` takes and gives: everything that was read from the cluster, and everything that should be in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SecretFact:
+    """A Secret or ConfigMap that exists: a checksum of its data and the names of its keys, never a value."""
+
+    checksum: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ModelFact:
+    """A model file that was fetched and verified onto the claim with this UID."""
+
+    claim_uid: str
+    size_bytes: int = 0
+    header: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that `build` needs besides the stack. A name that is absent is missing in the cluster.
+
+    images: default image by image name (llama, model, embedding, rag, gateway, qdrant)
+    secrets, config_maps: by object name, for every name that `secret_references` and `config_map_references` give
+    models: by sha256, from the ConfigMap <stack>-facts
+    cache_uid: UID of the live claim <stack>-models, empty while there is none
+    """
+
+    images: Mapping[str, str]
+    secrets: Mapping[str, SecretFact] = field(default_factory=dict)
+    config_maps: Mapping[str, SecretFact] = field(default_factory=dict)
+    models: Mapping[str, ModelFact] = field(default_factory=dict)
+    cache_uid: str = ""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Why the workload of a component is left as it is."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Every child that should exist, sorted by kind and name, and the components that must be left alone.
+
+    `objects` never holds what a frozen component cannot decide (its workload and configuration); what does not depend on the missing
+    input (Services, accounts, disruption budgets, claims) is still there and is applied. Nothing of a frozen component is pruned.
+    """
+
+    objects: tuple[dict[str, Any], ...]
+    frozen: Mapping[str, Frozen]

@@ -1,0 +1,80 @@
+"""Which Secrets and ConfigMaps of the user a stack refers to: what must be read before `build`, and what freezes a component when missing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coderag_operator.api import Stack
+from coderag_operator.api.servers import ModelServer
+from coderag_operator.desired import names
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """A component needs these keys of this object because of this field of the spec.
+
+    Either every one of `keys`, or every one of `or_keys` where that is not empty.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    component: str
+    field: str
+    or_keys: tuple[str, ...] = ()
+
+
+# Who presents or checks a key (docs/architecture.md): these workloads cannot be written before the keys exist.
+KEYED = (names.CHAT, names.CODE, names.EMBEDDING, names.QDRANT, names.GATEWAY, names.RAG, names.INGESTION)
+# Who talks to the world outside the cluster, and so needs its certificates.
+OUTBOUND = (names.GATEWAY, names.INGESTION, names.MODELS)
+
+
+def servers(stack: Stack) -> dict[str, ModelServer]:
+    """Return who answers for each role."""
+    return {names.CHAT: stack.spec.models.chat, names.CODE: stack.spec.models.code}
+
+
+def secret_references(stack: Stack) -> tuple[SecretReference, ...]:
+    """Return every Secret that the stack's workloads need, the keys Secret among them."""
+    return (*_keys(stack), *_models(stack), *_repositories(stack), *_certificates(stack))
+
+
+def config_map_references(stack: Stack) -> tuple[SecretReference, ...]:
+    """Return every ConfigMap of the user that the stack's workloads need."""
+    bundle = stack.spec.ca_bundle
+    if bundle is None or bundle.config_map_ref is None:
+        return ()
+    reference = bundle.config_map_ref
+    field = "spec.caBundle.configMapRef"
+    return tuple(SecretReference(reference.name, (reference.key,), component, field) for component in OUTBOUND)
+
+
+def _keys(stack: Stack) -> Iterator[SecretReference]:
+    name = names.keys_secret_name(stack)
+    local = {role for role, server in servers(stack).items() if server.external}
+    for component in KEYED:
+        if component not in local:
+            yield SecretReference(name, names.KEY_NAMES, component, "spec.auth.existingSecretRef")
+
+
+def _models(stack: Stack) -> Iterator[SecretReference]:
+    for role, server in servers(stack).items():
+        if server.external and (key := server.external.api_key_secret_ref):
+            field = f"spec.models.{role}.external.apiKeySecretRef"
+            yield SecretReference(key.name, (key.key,), names.GATEWAY, field)
+        if server.llama_cpp and (http := server.llama_cpp.source.http) and (token := http.token_secret_ref):
+            field = f"spec.models.{role}.llamaCpp.source.http.tokenSecretRef"
+            yield SecretReference(token.name, (token.key,), names.MODELS, field)
+
+
+def _repositories(stack: Stack) -> Iterator[SecretReference]:
+    for index, repository in enumerate(stack.spec.repositories):
+        if reference := repository.credentials_secret_ref:
+            field = f"spec.repositories[{index}].credentialsSecretRef"
+            yield SecretReference(reference.name, ("token",), names.INGESTION, field, ("username", "password"))
+
+
+def _certificates(stack: Stack) -> Iterator[SecretReference]:
+    bundle = stack.spec.ca_bundle
+    if bundle and (reference := bundle.secret_ref):
+        for component in OUTBOUND:
+            yield SecretReference(reference.name, (reference.key,), component, "spec.caBundle.secretRef")
