@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from e2e.cluster import programs
+from e2e.cluster import images, programs
 
 
 def register(subcommands: Any) -> None:
@@ -21,6 +21,9 @@ def register(subcommands: Any) -> None:
         "--name", default="demo", help="the cluster that KUBECONFIG shall point at (default: demo)"
     )
     environment.set_defaults(run=print_environment)
+    build_images = subcommands.add_parser("build-images", help="build the project's images that have changed")
+    build_images.add_argument("names", nargs="*", help="folders under images/, or standins (default: all)")
+    build_images.set_defaults(run=lambda options: print_references(options.names))
     clean = subcommands.add_parser("clean-cache", help="remove the built programs")
     clean.set_defaults(run=lambda _: programs.clean())
 
@@ -31,6 +34,12 @@ def build_programs(options: argparse.Namespace) -> None:
     folder = programs.bin_folder()
     if options.print_bin:
         print(folder)
+
+
+def print_references(names: list[str]) -> None:
+    """Build images and print what they are called."""
+    for image in images.build_all(names):
+        print(image.reference)
 
 
 def print_environment(options: argparse.Namespace) -> None:
