@@ -73,7 +73,7 @@ def test_the_schema_names_a_wrong_value(prepared, setting, field):
 
 
 def test_a_service_account_of_the_user_needs_a_name(prepared):
-    with pytest.raises(CommandError, match="serviceAccount.name is required"):
+    with pytest.raises(CommandError, match=r"serviceAccount\.name is required"):
         render(prepared, "--set", "serviceAccount.create=false")
 
 
