@@ -1,5 +1,6 @@
 """Parts that several components of the spec share: placement, resources, references, images, storage."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -9,11 +10,17 @@ from coderag_operator.api.quantity import Quantity, Size, amount
 
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", max_length=253)]
 DataKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelKey = Annotated[str, Field(max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
 Text = Annotated[str, Field(max_length=1024)]
 
-ResourceText = "Takes what a container's resources take."
+GOOD_KEYS = Rule(
+    cel=f"self.all(k, k.matches('{KEY_PATTERN}'))",
+    message="a key is not in the form that Kubernetes takes",
+    remedy="use letters, digits, -, _ and . after an optional prefix such as example.com/",
+    holds=lambda mapping: all(re.match(KEY_PATTERN, key) for key in mapping),
+)
 OWN_PREFIXES = ("coderag.dev/", "app.kubernetes.io/")
 OWN_KEYS = Rule(
     cel="self.all(k, !k.startsWith('coderag.dev/') && !k.startsWith('app.kubernetes.io/'))",
@@ -21,9 +28,9 @@ OWN_KEYS = Rule(
     remedy="use a key with your own prefix",
     holds=lambda mapping: not any(key.startswith(OWN_PREFIXES) for key in mapping),
 )
-NodeSelector = Annotated[dict[LabelKey, LabelValue], Field(max_length=16)]
-Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=16), OWN_KEYS]
-Annotations = Annotated[dict[LabelKey, Text], Field(max_length=16), OWN_KEYS]
+NodeSelector = Annotated[dict[LabelKey, LabelValue], Field(max_length=16), GOOD_KEYS]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=16), GOOD_KEYS, OWN_KEYS]
+Annotations = Annotated[dict[LabelKey, Text], Field(max_length=16), GOOD_KEYS, OWN_KEYS]
 
 
 class Amounts(Model):
@@ -77,7 +84,31 @@ class Resources(Model):
 class Toleration(Model):
     """A taint that the pods accept."""
 
-    key: LabelKey | None = Field(
+    RULES: ClassVar = (
+        Rule(
+            cel="has(self.key) || self.operator == 'Exists'",
+            message="a toleration without a key accepts every taint",
+            remedy="set operator to Exists, or add the key",
+            holds=lambda toleration: toleration.key is not None or toleration.operator == "Exists",
+            field="key",
+        ),
+        Rule(
+            cel="!has(self.value) || self.operator == 'Equal'",
+            message="operator Exists looks at no value",
+            remedy="remove value, or set operator to Equal",
+            holds=lambda toleration: toleration.value is None or toleration.operator == "Equal",
+            field="value",
+        ),
+        Rule(
+            cel="!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            message="tolerationSeconds counts for effect NoExecute only",
+            remedy="set effect to NoExecute, or remove tolerationSeconds",
+            holds=lambda toleration: toleration.toleration_seconds is None or toleration.effect == "NoExecute",
+            field="tolerationSeconds",
+        ),
+    )
+
+    key: Annotated[str, Field(pattern=KEY_PATTERN, max_length=317)] | None = Field(
         None, description="Key of the taint; left out together with operator Exists, every taint."
     )
     operator: Literal["Exists", "Equal"] = Field("Equal", description="Exists accepts any value of the key.")

@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from coderag_operator.api.base import Model, Rule
+from coderag_operator.api.base import Model, Rule, always
 from coderag_operator.api.components import Embedding, Gateway, Ingestion, ModelCache, Rag, VectorStore
 from coderag_operator.api.parts import (
+    GOOD_KEYS,
     ConfigMapKey,
     Image,
     LabelKey,
@@ -54,8 +55,8 @@ class Ingress(Model):
         description="Secret with the certificate; a certificate manager may make it. Required: keys travel in a header."
     )
     class_name: ObjectName | None = Field(None, description="IngressClass; left out, the cluster's default.")
-    annotations: Annotated[dict[LabelKey, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] = Field(
-        default_factory=dict, description="Annotations for the Ingress, for its controller."
+    annotations: Annotated[dict[LabelKey, Annotated[str, Field(max_length=4096)]], Field(max_length=32), GOOD_KEYS] = (
+        Field(default_factory=dict, description="Annotations for the Ingress, for its controller.")
     )
 
 
@@ -134,7 +135,7 @@ class StackSpec(Model):
             "(!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
             message="the storage class of a claim cannot be changed",
             remedy="put the old value back, or delete the stack and its claims first",
-            holds=lambda _: True,
+            holds=always,
             field="storageClassName",
         ),
     )

@@ -1,0 +1,98 @@
+"""The shape of status: what the operator writes and users read. Only the CRD is made from it; status.py writes plain data."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from coderag_operator.api.base import Model
+
+Text = Annotated[str, Field(max_length=256)]
+LongText = Annotated[str, Field(max_length=32768)]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+NEVER = "1970-01-01T00:00:00Z"
+
+
+def _by(key: str) -> dict[str, Any]:
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+class Condition(Model):
+    """One condition, in the usual form."""
+
+    type: Annotated[str, Field(max_length=316)] = Field(description="What the condition is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: Annotated[str, Field(max_length=1024)] = Field(description="Why, in one word.")
+    message: LongText = Field("", description="Why, for people, and what to do.")
+    last_transition_time: Time = Field(description="When status changed last.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that the condition speaks of.")
+
+
+class Summary(Model):
+    """Short texts for the columns of kubectl get."""
+
+    serving: Text | None = Field(
+        None, description="Which model answers for which role, for example chat=chat,code=code."
+    )
+    indexed: Text | None = Field(None, description="Commit that is indexed, or how many repositories are.")
+
+
+class Role(Model):
+    """Who answers for a role."""
+
+    role: Text = Field(description="chat or code.")
+    active: Text | None = Field(None, description="Model that answers.")
+    since: Time | None = Field(None, description="Since when.")
+    reason: Text | None = Field(None, description="Why this one.")
+
+
+class RepositoryStatus(Model):
+    """What is indexed of a repository."""
+
+    name: Text = Field(description="Name in spec.repositories.")
+    ref: Text | None = Field(None, description="Branch or tag.")
+    state: Text | None = Field(None, description="Pending, Syncing, Served or Failed.")
+    commit: Text | None = Field(None, description="Commit that searches see.")
+    indexed_at: Time | None = Field(None, description="When that commit was indexed.")
+    files: int | None = Field(None, description="Files that are indexed.")
+    chunks: int | None = Field(None, description="Pieces of text that are indexed.")
+    skipped: int | None = Field(None, description="Files that were left out.")
+    message: LongText | None = Field(None, description="What went wrong, and what to do.")
+
+
+class Endpoints(Model):
+    """Addresses of the stack."""
+
+    gateway: Text | None = Field(None, description="OpenAI-compatible endpoint, inside the cluster.")
+    rag: Text | None = Field(None, description="Search and ask, inside the cluster.")
+    external: Text | None = Field(None, description="Address for people outside the cluster.")
+
+
+class StackStatus(Model):
+    """What a stack is. Written by the operator alone, whole, in one write."""
+
+    # A stack that no operator has seen yet must not look finished to whoever waits for it.
+    DEFAULT: ClassVar[dict[str, Any]] = {
+        "conditions": [
+            {
+                "type": kind,
+                "status": status,
+                "reason": "Pending",
+                "message": "no operator has looked at this stack yet",
+                "lastTransitionTime": NEVER,
+            }
+            for kind, status in (("Ready", "Unknown"), ("Reconciling", "True"))
+        ]
+    }
+
+    observed_generation: int | None = Field(None, description="Generation of the spec that this status speaks of.")
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=32, json_schema_extra=_by("type"))] = Field(
+        default=(), description="Conditions; docs/architecture.md says what each means."
+    )
+    summary: Summary | None = Field(None, description="Short texts for the columns of kubectl get.")
+    roles: Annotated[tuple[Role, ...], Field(max_length=8, json_schema_extra=_by("role"))] = Field(
+        default=(), description="Who answers for each role."
+    )
+    repositories: Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] = Field(
+        default=(), description="What is indexed of each repository."
+    )
+    endpoints: Endpoints | None = Field(None, description="Addresses of the stack.")
