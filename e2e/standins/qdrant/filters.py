@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 from e2e.standins.qdrant.errors import wrong_input
@@ -86,7 +87,9 @@ def build_match(body: Json | None) -> Any:
     name = next((name for name in MATCHES if body.get(name) is not None), None)
     if name is None:
         raise wrong_input(f"unknown match with keys {sorted(body)}")
-    return MATCHES[name](body[name])
+    value = body[name]
+    # The engine takes Python's bool for the integer 0 or 1, and numpy's for a boolean.
+    return MATCHES[name](np.bool_(value) if isinstance(value, bool) else value)
 
 
 def build_range(body: Json | None) -> Any:

@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,6 +46,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM, then flush every collection."""
     options = parse(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has shut down
     app = build_app(options.data, Keys.from_environment(os.environ))
     with socket.create_server((options.host, options.port), reuse_port=False) as listener:
         print(f"qdrant stand-in on port {listener.getsockname()[1]}", flush=True)
