@@ -1,6 +1,7 @@
-"""What every part of the spec has in common: JSON names, no unknown fields, and rules that the API server and the operator share.
+"""What every part of the spec has in common: JSON names, no unknown fields, and rules that both sides share.
 
-A rule is written once, as CEL for the API server and as a predicate for the operator, so that neither can accept what the other refuses.
+A rule is written once, as CEL for the API server and as a predicate for the operator, so that neither can accept what
+the other refuses. CEL sees the defaults of a section before what is below it is filled in, hence the has() in rules.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ VALIDATIONS = "x-kubernetes-validations"
 
 
 def always(_: Any) -> bool:
-    """Hold for every value: the predicate of a rule that compares with the old object, which only the API server sees."""
+    """Hold for every value: for rules on the change from the old object, which only the API server sees."""
     return True
 
 

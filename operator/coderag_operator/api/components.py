@@ -87,7 +87,7 @@ class Retries(Model):
 
     RULES: ClassVar = (
         Rule(
-            cel="duration(self.minWait) <= duration(self.maxWait)",
+            cel="!has(self.minWait) || !has(self.maxWait) || duration(self.minWait) <= duration(self.maxWait)",
             message="minWait is longer than maxWait",
             remedy="lower minWait or raise maxWait",
             holds=lambda retries: seconds(retries.min_wait) <= seconds(retries.max_wait),

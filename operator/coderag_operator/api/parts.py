@@ -168,7 +168,7 @@ SAME_CLASS = Rule(
     field="storageClassName",
 )
 NO_SHRINKING = Rule(
-    cel="quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
+    cel="!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
     message="a claim cannot be made smaller",
     remedy="give the old size or a larger one",
     holds=always,

@@ -22,7 +22,7 @@ class Condition(Model):
     type: Annotated[str, Field(max_length=316)] = Field(description="What the condition is about.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: Annotated[str, Field(max_length=1024)] = Field(description="Why, in one word.")
-    message: LongText = Field("", description="Why, for people, and what to do.")
+    message: LongText = Field(description="Why, for people, and what to do.")
     last_transition_time: Time = Field(description="When status changed last.")
     observed_generation: int | None = Field(None, description="Generation of the spec that the condition speaks of.")
 
@@ -68,7 +68,10 @@ class Endpoints(Model):
 
 
 class StackStatus(Model):
-    """What a stack is. Written by the operator alone, whole, in one write."""
+    """What a stack is. Written by the operator alone, whole, in one write.
+
+    Nothing in it has a default of the API server's: a status that comes back must equal the one that was written.
+    """
 
     # A stack that no operator has seen yet must not look finished to whoever waits for it.
     DEFAULT: ClassVar[dict[str, Any]] = {
@@ -85,14 +88,14 @@ class StackStatus(Model):
     }
 
     observed_generation: int | None = Field(None, description="Generation of the spec that this status speaks of.")
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=32, json_schema_extra=_by("type"))] = Field(
-        default=(), description="Conditions; docs/architecture.md says what each means."
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=32, json_schema_extra=_by("type"))] | None = Field(
+        None, description="Conditions; docs/architecture.md says what each means."
     )
     summary: Summary | None = Field(None, description="Short texts for the columns of kubectl get.")
-    roles: Annotated[tuple[Role, ...], Field(max_length=8, json_schema_extra=_by("role"))] = Field(
-        default=(), description="Who answers for each role."
+    roles: Annotated[tuple[Role, ...], Field(max_length=8, json_schema_extra=_by("role"))] | None = Field(
+        None, description="Who answers for each role."
     )
-    repositories: Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] = Field(
-        default=(), description="What is indexed of each repository."
-    )
+    repositories: (
+        Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] | None
+    ) = Field(None, description="What is indexed of each repository.")
     endpoints: Endpoints | None = Field(None, description="Addresses of the stack.")
