@@ -1,0 +1,43 @@
+"""The values that chunking passes on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A named part of a file: a function, a class, a section. Rows count from 0 and both ends are included."""
+
+    name: str
+    qualified: str
+    kind: str
+    first_row: int
+    name_row: int
+    last_row: int
+    signature: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows [start, stop) of a file."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of a file, 1-based and inclusive, with the definitions that begin in it and the one around it."""
+
+    start_line: int
+    end_line: int
+    text: str
+    definitions: tuple[Definition, ...] = ()
+    enclosing: Definition | None = None
+
+    @property
+    def symbols(self) -> list[str]:
+        """Return the names defined here: of each definition the last part, then the qualified name."""
+        code = [definition for definition in self.definitions if definition.kind != "section"]
+        names = [name for definition in code for name in (definition.name, definition.qualified)]
+        return list(dict.fromkeys(names))

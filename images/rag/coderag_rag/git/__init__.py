@@ -1,0 +1,1 @@
+"""Reading remote Git repositories through the git program."""

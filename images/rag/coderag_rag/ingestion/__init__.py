@@ -1,0 +1,1 @@
+"""The worker that keeps the index equal to the configured Git repositories."""
