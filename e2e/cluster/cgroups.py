@@ -55,7 +55,9 @@ def kill(name: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while pids := set().union(*(members(root) for root in roots(name))):
         if time.monotonic() > deadline:
-            raise ClusterError(f"containers of cluster {name} do not end: {sorted(pids)}", "look at them, then run down again")
+            raise ClusterError(
+                f"containers of cluster {name} do not end: {sorted(pids)}", "look at them, then run down again"
+            )
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -107,7 +107,7 @@ def kubelet_config(node: Node) -> dict[str, Any]:
 
 def corefile(node: Node) -> str:
     """DNS for the cluster's own names; any other name does not exist, and says so at once."""
-    return f""".:53 {{
+    return f"""{DNS_DOMAIN}:53 in-addr.arpa:53 ip6.arpa:53 {{
     bind {node.layout.address}
     errors
     ready 127.0.0.1:8181
@@ -116,6 +116,10 @@ def corefile(node: Node) -> str:
         pods insecure
         ttl 5
     }}
+}}
+.:53 {{
+    bind {node.layout.address}
+    errors
     template ANY ANY {{
         rcode NXDOMAIN
     }}

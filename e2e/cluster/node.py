@@ -1,0 +1,263 @@
+"""The node provider: a real single-node Kubernetes from its own programs and Debian's containerd, without a container engine.
+
+Every process runs in the cluster's own network and mount namespace (namespaces.py). A start that was interrupted, or whose
+namespaces are gone, is cleared and made anew; a complete one has only its missing processes started again.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from e2e.cluster import addresses, base_image, cgroups, node_config, node_images, packages, programs
+from e2e.cluster.api_server import Layout, api_server, controller_manager, etcd
+from e2e.cluster.certificates import Authority, Subject
+from e2e.cluster.commands import run
+from e2e.cluster.control_plane import (
+    api_answers, await_controllers, make_certificates, refuse_other_kind, start_api, write_kubeconfigs,
+)  # fmt: skip
+from e2e.cluster.errors import ClusterError
+from e2e.cluster.locks import locked
+from e2e.cluster.namespaces import HOLDER, Namespaces
+from e2e.cluster.node_config import Node
+from e2e.cluster.node_images import NodeImages
+from e2e.cluster.options import Options
+from e2e.cluster.paths import PACKAGE, REPOSITORY
+from e2e.cluster.processes import Command, Processes
+from e2e.cluster.progress import ticking
+from e2e.cluster.provider import Status
+from e2e.cluster.state import State
+
+KIND = "node"
+API_PORT = 6443
+PARTS = (
+    "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy",
+    "coredns", "volumes",
+)  # fmt: skip
+# What would start a container again ends before the containers do.
+BEFORE_CONTAINERS = ("volumes", "kubelet", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager")
+AFTER_CONTAINERS = ("containerd", "kube-apiserver", "etcd")
+GPU = "nvidia.com/gpu"
+
+
+class NodeProvider:
+    """One cluster of one node, by name."""
+
+    def __init__(self, name: str = "demo", options: Options | None = None) -> None:
+        self.state = State(name)
+        self.options = options or Options()
+        self.namespaces = Namespaces(self.state)
+        self.processes = Processes(self.state, self.namespaces.wrap)
+
+    # -- the provider's interface
+
+    def up(self) -> Status:
+        """Bring it up, or repair it; returns when the node is Ready."""
+        packages.need_root("a node without a container engine")
+        packages.need({**packages.FOR_NODE, **packages.FOR_IMAGES})
+        programs.ensure()
+        base_image.ensure_pause()
+        with locked(self.state.lock, f"cluster {self.state.name}"):
+            refuse_other_kind(self.state, KIND)
+            if not self._complete():
+                self._clear()
+            with ticking(f"bringing up cluster {self.state.name}"):
+                self._start()
+        return self.status()
+
+    def down(self) -> None:
+        """Remove everything that up made, and nothing else."""
+        with locked(self.state.lock, f"cluster {self.state.name}"):
+            refuse_other_kind(self.state, KIND)
+            self._clear()
+        self.state.lock.unlink(missing_ok=True)
+
+    def status(self) -> Status:
+        """What is there now; changes nothing."""
+        settings = self.state.settings() or {}
+        running = {name: self.state.running(name) for name in (HOLDER, *PARTS)}
+        ready = bool(settings) and all(running.values()) and api_answers(self.state) and self._node_ready()
+        return Status(
+            name=self.state.name,
+            provider=KIND,
+            kubeconfig=str(self.state.kubeconfig),
+            audit_log=str(self.state.audit_log),
+            address=settings.get("server", ""),
+            programs=str(programs.bin_folder()) if ready else "",
+            processes=running if self.state.exists() else {},
+            ready=ready,
+            problem=self._problem(settings, running) if not ready else "",
+        )
+
+    def load_image(self, reference: str) -> None:
+        """Make an image known to the node."""
+        NodeImages(self._node()).load(reference)
+
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.state.kubeconfig
+
+    # -- one process at a time, for tests of what happens without it
+
+    def stop_process(self, name: str) -> None:
+        """Stop one of the node's processes and leave it stopped."""
+        self._known_part(name)
+        self.processes.stop(name)
+
+    def start_process(self, name: str) -> None:
+        """Start one of the node's processes again."""
+        self._known_part(name)
+        self.processes.start(self._commands(self._node())[name])
+
+    def _known_part(self, name: str) -> None:
+        if name not in PARTS:
+            raise ClusterError(f"there is no process {name!r}", f"there are: {', '.join(PARTS)}")
+        if self.state.settings() is None:
+            raise ClusterError(f"cluster {self.state.name} is not up", "run: python3 -m e2e.cluster up")
+
+    # -- starting
+
+    def _complete(self) -> bool:
+        """Was it started to the end, and are its namespaces still there? (They are not after a reboot.)"""
+        return self.state.settings() is not None and self.state.running(HOLDER) and self.namespaces.network.exists()
+
+    def _start(self) -> None:
+        self.state.create()
+        slot = self.namespaces.up()
+        cgroups.create(self.state.name)
+        layout = self._layout(slot)
+        node = Node(layout)
+        if self.state.settings() is None:
+            self._prepare(node)
+        start_api(self.processes, layout)
+        commands = self._commands(node)
+        for name in ("containerd", "kube-controller-manager", "kube-scheduler"):
+            self.processes.start(commands[name])
+        self._kubectl("apply", "--server-side", "--filename", str(PACKAGE / "bootstrap.json"))
+        self.processes.await_ready("containerd", lambda: node_images.answers(node), 30)
+        NodeImages(node).load(base_image.PAUSE)
+        for name in ("kubelet", "kube-proxy", "coredns", "volumes"):
+            self.processes.start(commands[name])
+        self._await_node(node)
+        await_controllers(self.processes, layout)
+        self._set_gpus()
+        self.state.save({"provider": KIND, "server": layout.server, "node": node.name, **self._asked()})
+
+    def _prepare(self, node: Node) -> None:
+        """Keys, certificates, kubeconfigs and configuration files: once in a cluster's life."""
+        layout = node.layout
+        authority = make_certificates(self.state, [layout.address])
+        authority.issue("scheduler", Subject("system:kube-scheduler"))
+        authority.issue("proxy", Subject("system:kube-proxy"))
+        authority.issue("kubelet", Subject(f"system:node:{node.name}", "system:nodes"))
+        authority.issue("kubelet-server", Subject(node.name, names=[node.name, layout.address]))
+        authority.issue("coredns", Subject("coderag-dns"))
+        authority.issue("volumes", Subject("coderag-volumes"))
+        users = ["admin", "controller-manager", "scheduler", "proxy", "kubelet", "coredns"]
+        write_kubeconfigs(self.state, authority, layout.server, users)
+        node_config.write_files(node)
+
+    def _commands(self, node: Node) -> dict[str, Command]:
+        """How each part is started."""
+        commands = (
+            etcd(node.layout),
+            api_server(node.layout),
+            controller_manager(node.layout),
+            node_config.containerd(node),
+            node_config.scheduler(node),
+            node_config.kubelet(node, self._asked()["labels"]),
+            node_config.proxy(node),
+            node_config.coredns(node),
+            volumes_command(node),
+        )
+        return {command.name: command for command in commands}
+
+    def _await_node(self, node: Node) -> None:
+        """Wait until kubelet has joined, the node is Ready and the name service answers."""
+        self.processes.await_ready("kubelet", self._node_ready, 120)
+        for name in ("coredns", "kube-proxy", "volumes"):
+            self.processes.await_ready(name, lambda: True)
+
+    def _node_ready(self) -> bool:
+        done = self._kubectl("get", "nodes", "--output", "json", check=False)
+        if done.returncode != 0:
+            return False
+        conditions = [
+            each for item in json.loads(done.stdout)["items"] for each in item["status"].get("conditions", [])
+        ]
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def _set_gpus(self) -> None:
+        """Announce GPUs that are not there, so that pods which ask for one are scheduled."""
+        if count := self._asked()["gpus"]:
+            patch = json.dumps({"status": {"capacity": {GPU: str(count)}}})
+            node = f"{self.state.name}-node"
+            self._kubectl("patch", "node", node, "--subresource=status", "--type=merge", "--patch", patch)
+
+    def _asked(self) -> dict[str, Any]:
+        """The options: those of this call, else those the cluster was made with."""
+        known = self.state.settings() or {}
+        labels = self.options.labels or known.get("labels", {})
+        return {"gpus": self.options.gpus or known.get("gpus", 0), "labels": labels}
+
+    # -- stopping
+
+    def _clear(self) -> None:
+        """Stop and remove; every step does nothing where there is nothing, so an interrupted one is simply repeated."""
+        slot = addresses.remembered(self.state)
+        for name in BEFORE_CONTAINERS:
+            self.processes.stop(name)
+        cgroups.kill(self.state.name)
+        self.processes.stop_all(AFTER_CONTAINERS)
+        cgroups.remove(self.state.name)
+        self.namespaces.down(slot)
+        self.state.remove()
+
+    # -- pieces
+
+    def _layout(self, slot: addresses.Slot) -> Layout:
+        authority = Authority(self.state.path("pki", "x").parent)
+        return Layout(state=self.state, authority=authority, address=slot.node, api_port=API_PORT)
+
+    def _node(self) -> Node:
+        slot = addresses.remembered(self.state)
+        if slot is None:
+            raise ClusterError(f"cluster {self.state.name} is not up", "run: python3 -m e2e.cluster up")
+        return Node(self._layout(slot))
+
+    def _kubectl(self, *arguments: str, check: bool = True) -> Any:
+        command = [
+            programs.binary("kubectl"),
+            "--kubeconfig",
+            self.state.kubeconfig,
+            "--request-timeout=10s",
+            *arguments,
+        ]
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        return run(command, what=f"asking the API of {self.state.name}", check=check, timeout=60, env=environment)
+
+    def _problem(self, settings: dict[str, Any], running: dict[str, bool]) -> str:
+        """Why it is not ready, in a few words."""
+        if not self.state.exists():
+            return "not up"
+        if not settings:
+            return "a start was interrupted; up clears it and starts again"
+        stopped = [name for name, alive in running.items() if not alive]
+        return (
+            f"stopped: {', '.join(stopped)}; up starts them again" if stopped else "the API or the node does not answer"
+        )
+
+
+def volumes_command(node: Node) -> Command:
+    """The volume provisioner, by the Python that runs this."""
+    arguments = [
+        "--server",
+        node.layout.server,
+        "--pki",
+        node.layout.authority.folder,
+        "--folder",
+        node.folder / "volumes",
+    ]
+    environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+    return Command("volumes", [sys.executable, "-m", "e2e.cluster.volumes", *arguments], environment)
