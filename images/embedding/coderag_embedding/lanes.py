@@ -1,8 +1,8 @@
 """Share the processors between search and indexing.
 
-Two queues, queries first; at most `threads` texts are computed at once. While anyone searches, bulk work leaves one thread free
-(with bulk on every thread a search waits tens of seconds); when nobody does, bulk work takes them all. Bulk threads also yield
-to the event loop and to search threads in the operating system. All state belongs to the event loop: no locks.
+Two queues, queries first; at most `threads` texts are computed at once. While anyone searches, bulk work leaves one
+thread free (with bulk on every thread a search waits tens of seconds); when nobody does, bulk work takes them all. The
+operating system too puts bulk threads after search threads and the event loop. All state belongs to that loop.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One loaded model: a tokenizer and an ONNX session, and how a text becomes a vector.
 
-Texts are embedded one at a time. On a CPU a batch is no faster, padding makes it slower, and dynamic quantisation takes its
-scale from the whole batch: alone, a text has the same vector whoever else is asking.
+Texts are embedded one at a time. On a CPU a batch is no faster, padding makes it slower, and dynamic quantisation takes
+its scale from the whole batch: alone, a text has the same vector whoever else is asking.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Write BERT's encoder as an ONNX graph, straight from its weights.
 
-Standard operators only, so that any ONNX runtime can read it; the runtime fuses what it likes. Pooling and normalisation
+Standard operators only, so that any ONNX runtime can read it; the runtime fuses what it likes. Pooling and normalising
 are in the graph: what leaves it is the sentence vector, and no caller can pool differently by mistake.
 """
 

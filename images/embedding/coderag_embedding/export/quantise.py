@@ -1,7 +1,7 @@
 """Make the graph small and fast: 8-bit weights per output channel, activations quantised while it runs.
 
-Weights use 7 of their 8 bits (`reduce_range`). Processors without VNNI add two products in 16 bits and saturate with the full
-range: one reference text then falls to cosine 0.976, and nodes of two kinds would make two kinds of vector.
+Weights use 7 of their 8 bits (`reduce_range`). Processors without VNNI add two products in 16 bits and saturate with
+the full range: one reference text then falls to cosine 0.976, and nodes of two kinds would make two kinds of vector.
 """
 
 import logging
