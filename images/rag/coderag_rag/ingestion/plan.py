@@ -58,8 +58,8 @@ def _language(path: str, of_blob: str) -> str:
 def _reason(file: TreeFile) -> str:
     if file.mode == _SUBMODULE:
         return "submodule: add it as a repository of its own"
-    if not file.path.isprintable() or "\udc80" <= max(file.path, default="") <= "\udcff":
-        return "the path has unreadable characters"
+    if file.path.encode("utf-8", "replace").decode() != file.path:
+        return "the path is not UTF-8"
     return skip_by_name(file.path, file.size)
 
 

@@ -38,6 +38,9 @@ class Preparer:
                 reason = f"took longer than {self._deadline:g} s to chunk"
             except (asyncio.IncompleteReadError, ConnectionError):
                 reason = "ended the chunking process"
+            except asyncio.CancelledError:
+                await self._stop()  # its answer would be taken for the next file's
+                raise
             await self._stop()
             return Document(language_of(paths[0]), "none", reason)
 

@@ -1,0 +1,66 @@
+"""What the worker says about each repository. Derived from acknowledged writes only."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from coderag_rag.store.schema import HeadPayload
+
+PENDING, SYNCING, SERVED, FAILED = "Pending", "Syncing", "Served", "Failed"
+_MOST_SKIPPED = 50
+
+
+@dataclass
+class RepositoryStatus:
+    """One repository: what is served of it, what is going on, when the next sync is due."""
+
+    name: str
+    ref: str
+    head: HeadPayload | None = None
+    running: bool = False
+    failed: bool = False
+    message: str = "waiting for the first sync"
+    next_sync: datetime | None = None
+    failures: int = field(default=0)
+
+    @property
+    def state(self) -> str:
+        """A repository that is served stays Served, whatever happens to its refresh."""
+        if self.head is not None:
+            return SERVED
+        if self.running:
+            return SYNCING
+        return FAILED if self.failed else PENDING
+
+    def began(self) -> None:
+        """A sync has begun."""
+        self.running, self.message = True, "reading the remote"
+
+    def advanced(self, done: int, total: int) -> None:
+        """A sync has read some of the new files."""
+        self.message = f"{done} of {total} new files indexed"
+
+    def succeeded(self, head: HeadPayload) -> None:
+        """A sync ended with a served commit."""
+        self.head, self.running, self.failed, self.failures, self.message = head, False, False, 0, ""
+
+    def failed_with(self, message: str) -> None:
+        """A sync ended without a new commit."""
+        self.running, self.failed, self.message = False, True, message
+        self.failures += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as the API shows it."""
+        head = self.head
+        return {
+            "name": self.name,
+            "ref": self.ref,
+            "state": self.state,
+            "commit": head.commit if head else None,
+            "indexed_at": head.indexed_at if head else None,
+            "files": head.files if head else 0,
+            "chunks": head.chunks if head else 0,
+            "skipped": head.skipped[:_MOST_SKIPPED] if head else [],
+            "message": self.message,
+            "next_sync": self.next_sync.isoformat(timespec="seconds") if self.next_sync else None,
+        }
