@@ -1,0 +1,1 @@
+"""The HTTP face of search and ask: routes, models, settings, health."""

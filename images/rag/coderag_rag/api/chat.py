@@ -1,0 +1,97 @@
+"""The model `coderag` over OpenAI's chat protocol, whole or streamed."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from coderag_rag.answer.answerer import Answer, Question
+from coderag_rag.answer.citations import sources_list
+from coderag_rag.api.disconnect import while_connected
+from coderag_rag.api.faults import FAULTS, answering_faults, fault_answer
+from coderag_rag.api.openai_models import MODEL, ChatBody, Envelope, extras
+from coderag_rag.api.routes import ERRORS
+from coderag_rag.api.services import Services
+from coderag_rag.http.errors import ApiError, error_body
+
+
+def chat_routes(services: Services) -> APIRouter:
+    """Return the routes that OpenAI clients call."""
+    router = APIRouter(tags=["openai"], prefix="/v1", responses=ERRORS)
+
+    @router.get("/models")
+    async def models() -> dict[str, Any]:
+        """List the one model."""
+        return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "coderag"}]}
+
+    @router.post("/chat/completions", response_model=None)
+    async def complete(body: ChatBody, request: Request) -> dict[str, Any] | StreamingResponse:
+        """Answer the last user turn from the indexed code."""
+        question = _question(body)
+        with answering_faults():
+            if not body.stream:
+                return await while_connected(request, _whole(services, question))
+            return await while_connected(request, _open_stream(services, question, body))
+
+    return router
+
+
+def _question(body: ChatBody) -> Question:
+    if not body.question:
+        hint = "send a message with role user and some text"
+        raise ApiError(400, "there is no user turn with text", code="invalid_value", hint=hint, param="messages")
+    limit = body.max_completion_tokens or body.max_tokens
+    return Question(body.question, max_tokens=limit, options=body.options)
+
+
+async def _whole(services: Services, question: Question) -> dict[str, Any]:
+    async with services.answerer.open(question) as answer:
+        text = "".join([piece async for piece in answer.pieces()])
+        services.metrics.answered(len(answer.citations), answer.dropped_markers)
+        return Envelope().completion(text + sources_list(answer.citations), answer)
+
+
+async def _open_stream(services: Services, question: Question, body: ChatBody) -> StreamingResponse:
+    """Start the model before the answer's first byte, so that failures up to here have their own status code."""
+    stack = AsyncExitStack()
+    answer = await stack.enter_async_context(services.answerer.open(question))
+    return _AnswerStream(_events(services, answer, body), stack)
+
+
+class _AnswerStream(StreamingResponse):
+    """A stream that ends the generation however it ends itself: complete, failed, or left by the client."""
+
+    def __init__(self, events: AsyncIterator[str], stack: AsyncExitStack) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+        self._stack = stack
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
+
+
+async def _events(services: Services, answer: Answer, body: ChatBody) -> AsyncIterator[str]:
+    envelope, shown = Envelope(), []
+    yield _event(envelope.chunk({"role": "assistant", "content": ""}))
+    try:
+        async for piece in answer.pieces():
+            shown.append(piece)
+            yield _event(envelope.chunk({"content": piece}))
+    except FAULTS as error:
+        fault = fault_answer(error)
+        yield _event(error_body(fault.status, fault.message, fault.code, fault.hint))
+        return
+    services.metrics.answered(len(answer.citations), answer.dropped_markers)
+    if sources := sources_list(answer.citations):
+        yield _event(envelope.chunk({"content": sources}))
+    yield _event(envelope.chunk({}, answer.generation.finish_reason, **extras(answer)))
+    if body.wants_usage:
+        yield _event(envelope.usage_chunk(answer, "".join(shown)))
+    yield "data: [DONE]\n\n"
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,0 +1,132 @@
+"""The bodies of requests and answers, as /openapi.json shows them. Unknown fields of a request are refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+_LONGEST_QUERY = 20_000
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_QUERY)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Names = Annotated[list[Name], Field(max_length=100)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SearchBody(_Request):
+    """A search."""
+
+    query: Text = Field(description="words, a name, a piece of code or an error with its trace")
+    limit: int = Field(10, ge=1, le=50, description="how many hits at most")
+    repositories: Names | None = Field(None, description="only these repositories")
+    languages: Names | None = Field(None, description="only these languages, like python")
+    paths: Names | None = Field(None, description="only these paths: globs like src/**/*.py, or folders")
+
+
+class AskBody(_Request):
+    """A question."""
+
+    question: Text
+    limit: int = Field(8, ge=1, le=50, description="how many sources at most")
+    repositories: Names | None = Field(None, description="only these repositories")
+    model: Literal["code", "chat"] = Field("code", description="which model answers")
+    max_tokens: int | None = Field(None, ge=1, le=32_768, description="longest answer, in tokens")
+
+
+class Place(_Answer):
+    """Another place of the same file content."""
+
+    repository: str
+    ref: str
+    commit: str
+    path: str
+
+
+class Hit(_Answer):
+    """Lines of a commit; 1-based and inclusive."""
+
+    repository: str
+    ref: str
+    commit: str
+    path: str
+    start_line: int
+    end_line: int
+    score: float
+    language: str
+    symbols: list[str]
+    text: str
+    also_at: list[Place] = Field(description="other served places of exactly this content")
+
+
+class ServedRepository(_Answer):
+    """A repository at the commit that is served."""
+
+    name: str
+    ref: str
+    commit: str
+    indexed_at: str
+
+
+class RepositoryDetails(ServedRepository):
+    """A served repository and how much of it is searchable."""
+
+    generation: int
+    files: int
+    chunks: int
+    skipped: int
+
+
+class SearchAnswer(_Answer):
+    """Hits, best first."""
+
+    hits: list[Hit]
+    degraded: list[str] = Field(description="legs of the search that did not run")
+    repositories: list[ServedRepository] = Field(description="what was searched")
+    took_ms: float
+
+
+class Citation(_Answer):
+    """A marker of the answer, resolved and verified."""
+
+    marker: str
+    repository: str
+    commit: str
+    path: str
+    start_line: int
+    end_line: int
+    text: str
+
+
+class AskAnswer(_Answer):
+    """An answer whose every citation was checked."""
+
+    answer: str
+    citations: list[Citation]
+    sources: list[Hit] = Field(description="what was found, cited or not")
+    degraded: list[str]
+    dropped_markers: int = Field(description="markers that the model invented; they were taken out")
+    model: str
+    served_by: str = Field(description="the deployment behind the gateway that answered")
+
+
+class Repositories(_Answer):
+    """All served repositories."""
+
+    repositories: list[RepositoryDetails]
+
+
+class Status(_Answer):
+    """What is served, by what, and what is broken."""
+
+    identity: str | None = Field(description="of an index built by the running embedding model")
+    index_identities: list[str] = Field(description="of what is served")
+    index_compatible: bool | None = Field(description="null while either side is unknown")
+    ranking: str
+    breakers: dict[str, str]
+    repositories: list[RepositoryDetails]

@@ -1,0 +1,83 @@
+"""What a query asks for: its class, the identifiers in it and its words.
+
+Decided by rules and not by a model: they cost microseconds, are the same tomorrow and can be read.
+"""
+
+import re
+from dataclasses import dataclass
+
+from coderag_rag.keyword import tokens
+from coderag_rag.query.weights import QueryClass
+
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*", re.ASCII)
+_SEPARATOR = re.compile(r"::|#|->")
+_LOOKS_LIKE_CODE = re.compile(r"_|\.|::|#|->|[a-z0-9][A-Z]")
+_DECLARATION = re.compile(r"^(?:async\s+)?(?:def|class|func|fn|function|struct|interface|type|enum)\s+(?=\S+$)")
+_TRACE = re.compile(
+    r"Traceback \(most recent call last\)|^\s*File \"[^\"]+\", line \d+|^\s*at \S+ ?\([^)]*:\d+|^panic: |^goroutine \d+"
+    r"|\b\w*(?:Error|Exception): |^error(?:\[\w+\])?: |\S+\.\w{1,5}:\d+:\d+",
+    re.MULTILINE,
+)
+_CODE = re.compile(
+    r"[{};]\s*$|=>|==|!=|&&|\|\||:=|\w\(.*\)\s*[:{;]|^\s*(?:def|class|func|fn|import|from|return)\s.*[(:.]", re.M
+)
+_TEST_WORDS = re.compile(r"\b(?:tests?|tested|testing|pytest|unittest|fixtures?|mocks?)\b|테스트", re.IGNORECASE)
+_STOP_WORDS = frozenset(
+    tokens(
+        "a an and are as at be by can code do does file find for from function get has have how i if in is it its me"
+        " method of on or our show so that the then there these this to us was we what when where which who why will"
+        " with you your class"
+    )
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query, read once and used by every step of the search."""
+
+    text: str
+    kind: QueryClass
+    identifiers: tuple[str, ...]
+    words: frozenset[str]
+    wants_tests: bool
+
+
+def analyse(text: str) -> Query:
+    """Read a query."""
+    kind = classify(text)
+    words = frozenset(tokens(text)) - _STOP_WORDS
+    return Query(text, kind, _identifiers(text, kind), words, bool(_TEST_WORDS.search(text)))
+
+
+def classify(text: str) -> QueryClass:
+    """Return the class of a query: one name, an error with its trace, a piece of code, or prose."""
+    if _IDENTIFIER.fullmatch(_bare_name(text)):
+        return QueryClass.SYMBOL
+    if _TRACE.search(text):
+        return QueryClass.ERROR_TRACE
+    return QueryClass.CODE if _CODE.search(text) else QueryClass.PROSE
+
+
+def _bare_name(text: str) -> str:
+    return _DECLARATION.sub("", text.strip()).removesuffix("()")
+
+
+def _identifiers(text: str, kind: QueryClass) -> tuple[str, ...]:
+    """Return the names a query mentions, in order; in prose only those that can hardly be plain words."""
+    if kind is QueryClass.SYMBOL:
+        return (_normal(_bare_name(text)),)
+    found = _IDENTIFIER.findall(text)
+    return tuple(dict.fromkeys(_normal(name) for name in found if _LOOKS_LIKE_CODE.search(name)))
+
+
+def _normal(name: str) -> str:
+    return _SEPARATOR.sub(".", name)
+
+
+def symbol_spellings(identifiers: tuple[str, ...]) -> list[str]:
+    """Return the names to look up for identifiers: `a.B.c` may be stored as itself, `B.c`, or `c`."""
+    spellings: dict[str, None] = {}
+    for name in identifiers:
+        parts = name.split(".")
+        spellings |= dict.fromkeys(".".join(parts[start:]) for start in range(len(parts)))
+    return list(spellings)

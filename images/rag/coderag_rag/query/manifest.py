@@ -1,0 +1,104 @@
+"""What is served: for each repository at its ref the files of one commit, held in memory.
+
+The manifest is the truth. Points of half-written or replaced generations exist in Qdrant, but a chunk whose blob is in
+no manifest is never returned. Everything here is immutable: a request keeps one consistent view by keeping one value.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from coderag_rag.store.schema import Entry, HeadPayload
+
+
+class UnknownRepository(Exception):  # noqa: N818 - reads as the state it names
+    """A repository was asked for by a name that is not served."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        super().__init__(f"repository {name!r} is not served")
+        self.name, self.known = name, sorted(known)
+
+
+class NothingIndexed(Exception):  # noqa: N818 - reads as the state it names
+    """No repository is served yet."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a blob lies in a served commit."""
+
+    repository: str
+    ref: str
+    commit: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One served commit: which blob is at which path, both ways round."""
+
+    head: HeadPayload
+    blob_of: Mapping[str, str]
+    paths_of: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def build(cls, head: HeadPayload, entries: Iterable[Entry]) -> "Manifest":
+        """Return the manifest with these files."""
+        blob_of = {entry.path: entry.blob for entry in entries}
+        paths: dict[str, list[str]] = {}
+        for path, blob in sorted(blob_of.items()):
+            paths.setdefault(blob, []).append(path)
+        return cls(head, blob_of, {blob: tuple(found) for blob, found in paths.items()})
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """What changes whenever the content may have changed."""
+        return version_of(self.head)
+
+    def places(self, blob: str) -> list[Place]:
+        """Return every path of a blob in this commit."""
+        head = self.head
+        return [Place(head.repository, head.ref, head.commit, path) for path in self.paths_of.get(blob, ())]
+
+
+def version_of(head: HeadPayload) -> tuple[object, ...]:
+    """Return what tells one served state of a repository from another."""
+    return (head.identity, head.generation, head.fence, head.commit)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All served manifests at one moment, ordered by repository and ref."""
+
+    manifests: tuple[Manifest, ...] = ()
+
+    @classmethod
+    def of(cls, manifests: Iterable[Manifest]) -> "Snapshot":
+        """Return a snapshot in its one order."""
+        return cls(tuple(sorted(manifests, key=lambda item: (item.head.repository, item.head.ref))))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the served repositories."""
+        return frozenset(item.head.repository for item in self.manifests)
+
+    def select(self, repositories: Collection[str] | None) -> "Snapshot":
+        """Return the part that a request may see; raises when there is none or a name is not served."""
+        if not self.manifests:
+            raise NothingIndexed
+        unknown = sorted(set(repositories or ()) - self.names)
+        if unknown:
+            raise UnknownRepository(unknown[0], self.names)
+        wanted = set(repositories or self.names)
+        return Snapshot(tuple(item for item in self.manifests if item.head.repository in wanted))
+
+    def places(self, blob: str) -> list[Place]:
+        """Return every served place of a blob; empty when it is not served."""
+        return [place for manifest in self.manifests for place in manifest.places(blob)]
+
+    def serves(self, blob: str) -> bool:
+        """Whether any served commit holds this blob."""
+        return any(blob in manifest.paths_of for manifest in self.manifests)
+
+    def paths(self) -> Iterable[tuple[str, str]]:
+        """Return every served (path, blob)."""
+        return (item for manifest in self.manifests for item in manifest.blob_of.items())

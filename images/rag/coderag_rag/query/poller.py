@@ -1,0 +1,60 @@
+"""Keeps the served manifests in memory: looks at the heads every few seconds and loads what changed.
+
+A new generation is loaded whole and then swapped in with one assignment, so no request sees half of it. While Qdrant is
+not reachable the last snapshot stays: unreachable is unknown, never empty.
+"""
+
+import asyncio
+import logging
+
+from coderag_rag.query.guard import Breaker, DependencyDown
+from coderag_rag.query.manifest import Manifest, Snapshot, version_of
+from coderag_rag.query.reader import QDRANT, IndexReader
+from coderag_rag.store.schema import HeadPayload
+
+logger = logging.getLogger(__name__)
+
+
+class ManifestPoller:
+    """Owns the snapshot; everybody else reads it. `look` is also Qdrant's probe."""
+
+    def __init__(self, reader: IndexReader, qdrant: Breaker, *, deadline: float = 3.0) -> None:
+        self._reader, self._qdrant, self._deadline = reader, qdrant, deadline
+        self._snapshot: Snapshot | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is served now; empty before the first look."""
+        return self._snapshot or Snapshot()
+
+    def served(self) -> Snapshot:
+        """Return what is served now; raises DependencyDown before Qdrant was reached for the first time."""
+        if self._snapshot is None:
+            raise self._qdrant.down()
+        return self._snapshot
+
+    async def look(self) -> None:
+        """Look once; raises when Qdrant is down, and the last snapshot stays."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                heads = await self._reader.heads()
+        except TimeoutError:
+            raise DependencyDown(QDRANT, "no answer in time") from None
+        self._qdrant.succeeded()
+        snapshot = await self._load(heads)
+        if snapshot != self._snapshot:
+            commits = {item.head.repository: item.head.commit for item in snapshot.manifests}
+            logger.info("serving %d repositories", len(commits), extra={"commits": commits})
+        self._snapshot = snapshot
+
+    async def _load(self, heads: list[HeadPayload]) -> Snapshot:
+        current = {(item.head.repository, item.head.ref): item for item in self.snapshot.manifests}
+        manifests = [await self._manifest(head, current.get((head.repository, head.ref))) for head in heads]
+        return Snapshot.of(item for item in manifests if item is not None)
+
+    async def _manifest(self, head: HeadPayload, current: Manifest | None) -> Manifest | None:
+        """Return the manifest of a head. Pages that vanish while read mean a newer generation: keep the current one."""
+        if current and current.version == version_of(head):
+            return current
+        entries = await self._reader.entries(head)
+        return current if entries is None else Manifest.build(head, entries)

@@ -1,0 +1,111 @@
+"""Reads of the index: heads, pages, the legs of a search, and texts. The only module here that speaks to Qdrant.
+
+Errors of the client become two: `DependencyDown` when trying again can help, `IndexRefused` when Qdrant answered and
+said no, for example for a vector of another model.
+"""
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.manifest import NothingIndexed
+from coderag_rag.store.filters import both, field
+from coderag_rag.store.schema import ALIAS, HEAD, Entry, HeadPayload, PagePayload, page_id
+
+T = TypeVar("T")
+
+QDRANT = "qdrant"
+_LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]  # text is fetched for the final hits only
+_PAGES_AT_ONCE = 16
+_HEADS_AT_ONCE = 256
+
+
+class IndexRefused(Exception):  # noqa: N818 - reads as the state it names
+    """Qdrant understood the request and refused it."""
+
+
+class IndexReader:
+    """Reads through the alias, so that a new collection is picked up the moment it goes live."""
+
+    def __init__(self, client: AsyncQdrantClient, collection: str = ALIAS) -> None:
+        self._client, self._collection = client, collection
+
+    async def heads(self) -> list[HeadPayload]:
+        """Return every head; none when nothing was ever indexed."""
+        found: list[HeadPayload] = []
+        offset: Any = None
+        while True:
+            call = self._client.scroll(
+                self._collection, scroll_filter=both(field("kind", HEAD)), limit=_HEADS_AT_ONCE, offset=offset
+            )
+            try:
+                points, offset = await _translated(call)
+            except NothingIndexed:
+                return []
+            found += [HeadPayload.from_payload(point.payload) for point in points]
+            if offset is None:
+                return found
+
+    async def entries(self, head: HeadPayload) -> list[Entry] | None:
+        """Return the files of a head's generation; None when its pages are already gone."""
+        ids = [page_id(head.repository, head.ref, head.generation, n) for n in range(head.pages)]
+        entries: list[Entry] = []
+        for start in range(0, len(ids), _PAGES_AT_ONCE):
+            wanted = ids[start : start + _PAGES_AT_ONCE]
+            points = await _translated(self._client.retrieve(self._collection, wanted, with_payload=True))
+            if len(points) != len(wanted):
+                return None
+            entries += [entry for point in points for entry in PagePayload.from_payload(point.payload).files()]
+        return entries
+
+    async def nearest(
+        self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, limit: int
+    ) -> list[models.ScoredPoint]:
+        """Return the points nearest to a vector, without their text."""
+        query = vector if isinstance(vector, models.SparseVector) else list(vector)
+        call = self._client.query_points(
+            self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=_LIGHT
+        )
+        return list((await _translated(call)).points)
+
+    async def texts(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return text and stored hash by point id; a point that is gone by now is left out."""
+        call = self._client.retrieve(self._collection, list(ids), with_payload=["text", "text_sha256"])
+        points = await _translated(call)
+        return {
+            str(point.id): (point.payload["text"], point.payload["text_sha256"]) for point in points if point.payload
+        }
+
+
+async def _translated(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except ResponseHandlingException as error:
+        raise _unanswered(error.source) from error
+    except UnexpectedResponse as error:
+        raise _refusal(error) from error
+    except ValueError as error:  # the local mode of the client says it this way
+        if "not found" in str(error):
+            raise NothingIndexed from error
+        raise IndexRefused(str(error)) from error
+
+
+def _unanswered(source: Exception) -> DependencyDown:
+    if isinstance(source, httpx.TimeoutException):
+        return DependencyDown(QDRANT, "no answer in time")
+    return DependencyDown(QDRANT, f"not reachable ({type(source).__name__})", unreachable=True)
+
+
+def _refusal(error: UnexpectedResponse) -> Exception:
+    status = error.status_code or 0
+    if status == 404:
+        return NothingIndexed()
+    if status in (401, 403):
+        return DependencyDown(QDRANT, f"refuses the key of this service ({status}); compare QDRANT_API_KEY")
+    if status == 429 or status >= 500:
+        return DependencyDown(QDRANT, f"answered {status}")
+    return IndexRefused(f"qdrant answered {status}: {error.content[:200].decode(errors='replace')}")

@@ -1,0 +1,105 @@
+"""A search, step by step: view, legs, served hits only, fusion, ranking, texts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from qdrant_client import models
+
+from coderag_rag.query.analysis import Query, analyse
+from coderag_rag.query.fusion import fuse
+from coderag_rag.query.guard import AT_ONCE, Breaker, DependencyDown
+from coderag_rag.query.hits import Hit, SearchResult
+from coderag_rag.query.legs import Legs, Points, QueryEmbedder
+from coderag_rag.query.places import best_place
+from coderag_rag.query.poller import ManifestPoller
+from coderag_rag.query.ranking import Candidate, rank
+from coderag_rag.query.reader import IndexReader
+from coderag_rag.query.scope import Scope
+from coderag_rag.query.weights import LEG_WEIGHTS, RRF_K, Leg
+from coderag_rag.retry import RetryPolicy
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What to look for and where."""
+
+    query: str
+    limit: int = 10
+    repositories: Sequence[str] = ()
+    languages: Sequence[str] = ()
+    paths: Sequence[str] = ()
+
+
+class Searcher:
+    """Answers searches from the index and the served manifests."""
+
+    def __init__(
+        self, reader: IndexReader, embedder: QueryEmbedder, manifests: ManifestPoller, qdrant: Breaker
+    ) -> None:
+        self._reader, self._manifests, self._qdrant = reader, manifests, qdrant
+        self._legs = Legs(reader, embedder, qdrant)
+
+    async def search(self, request: SearchRequest, policy: RetryPolicy = AT_ONCE) -> SearchResult:
+        """Return the best hits; raises DependencyDown, NothingIndexed or UnknownRepository."""
+        snapshot = self._manifests.served()
+        scope = Scope.build(snapshot, request.repositories, request.languages, request.paths)
+        query = analyse(request.query)
+        found = await self._legs.run(query, scope, policy)
+        ordered = order(query, scope, found.points)[: request.limit]
+        hits = await self._with_texts(ordered, policy)
+        return SearchResult(hits, found.degraded, scope.snapshot, query.kind)
+
+    async def _with_texts(self, candidates: Sequence[Candidate], policy: RetryPolicy) -> list[Hit]:
+        if not candidates:
+            return []
+        ids = [candidate.point for candidate in candidates]
+        texts = await policy.retrying(DependencyDown)(self._qdrant.call, lambda: self._reader.texts(ids))
+        return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
+
+
+def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candidate]:
+    """Return the served points of all legs in their final order."""
+    served: dict[str, Candidate] = {}
+    for points in legs.values():
+        served |= {item.point: item for point in points if (item := _candidate(point, scope, query)) is not None}
+    ids = {leg: [str(point.id) for point in points if str(point.id) in served] for leg, points in legs.items()}
+    fused = fuse(ids, LEG_WEIGHTS[query.kind], RRF_K)
+    scored = [replace(served[point], score=score) for point, score in fused]
+    return rank(query, scored, demote=not scope.by_path)
+
+
+def _candidate(point: models.ScoredPoint, scope: Scope, query: Query) -> Candidate | None:
+    payload = point.payload or {}
+    places = scope.places(payload["blob"])
+    if not places:
+        return None
+    place, others = best_place(places, query.words)
+    return Candidate(
+        point=str(point.id),
+        blob=payload["blob"],
+        start_line=payload["start_line"],
+        end_line=payload["end_line"],
+        symbols=tuple(payload["symbols"]),
+        language=payload["language"],
+        place=place,
+        also_at=tuple(others),
+    )
+
+
+def _hit(item: Candidate, text: str, sha256: str) -> Hit:
+    place = item.place
+    return Hit(
+        repository=place.repository,
+        ref=place.ref,
+        commit=place.commit,
+        path=place.path,
+        start_line=item.start_line,
+        end_line=item.end_line,
+        score=round(item.score, 6),
+        language=item.language,
+        symbols=list(item.symbols),
+        text=text,
+        blob=item.blob,
+        text_sha256=sha256,
+        also_at=list(item.also_at),
+    )
