@@ -65,7 +65,7 @@ def remembered(state: State) -> Slot | None:
 
 
 def take(state: State) -> Slot:
-    """The cluster's slot; a free one is chosen and remembered when it has none. The caller holds the lock of all slots."""
+    """The cluster's slot; a free one is chosen and remembered at first. The caller holds the lock of all slots."""
     if slot := remembered(state):
         return slot
     routes = run(["ip", "-json", "-4", "route"], what="reading this machine's routes").stdout

@@ -111,7 +111,7 @@ def api_server(layout: Layout) -> Command:
 
 
 def controller_manager(layout: Layout) -> Command:
-    """kube-controller-manager; each controller acts under its own ServiceAccount, so that the audit log tells them apart."""
+    """kube-controller-manager; every controller has its own ServiceAccount, so that the audit log tells them apart."""
     pki, config = layout.authority, layout.state.folder / "controller-manager.kubeconfig"
     flags: dict[str, object] = {
         "kubeconfig": config,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from e2e.cluster.commands import run
@@ -53,8 +54,8 @@ class Authority:
     def create(self) -> None:
         """Make the authority itself."""
         self.openssl(
-            ["req", "-x509", *NEW_KEY, "-days", DAYS, "-subj", "/CN=coderag-cluster-ca"]
-            + ["-keyout", self.key("ca"), "-out", self.certificate("ca")]
+            ["req", "-x509", "-subj", "/CN=coderag-cluster-ca"],
+            [*NEW_KEY, "-days", DAYS, "-keyout", self.key("ca"), "-out", self.certificate("ca")],
         )
 
     def issue(self, name: str, subject: Subject) -> None:
@@ -63,8 +64,18 @@ class Authority:
         extensions.write_text(subject.extensions())
         self.openssl(["req", *NEW_KEY, "-subj", subject.line(), "-keyout", self.key(name), "-out", request])
         self.openssl(
-            ["x509", "-req", "-in", request, "-CA", self.certificate("ca"), "-CAkey", self.key("ca"), "-CAcreateserial"]
-            + ["-days", DAYS, "-extfile", extensions, "-out", self.certificate(name)]
+            [
+                "x509",
+                "-req",
+                "-in",
+                request,
+                "-CA",
+                self.certificate("ca"),
+                "-CAkey",
+                self.key("ca"),
+                "-CAcreateserial",
+            ],
+            ["-days", DAYS, "-extfile", extensions, "-out", self.certificate(name)],
         )
         request.unlink()
         extensions.unlink()
@@ -74,6 +85,6 @@ class Authority:
         self.openssl(["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key(name)])
         self.openssl(["ec", "-in", self.key(name), "-pubout", "-out", self.folder / f"{name}.pub"])
 
-    def openssl(self, arguments: Sequence[str | Path]) -> None:
+    def openssl(self, *parts: Sequence[str | Path]) -> None:
         """Run openssl; files it makes are for their owner only, because the folder is."""
-        run(["openssl", *arguments], what="making the cluster's certificates", timeout=30)
+        run(["openssl", *chain(*parts)], what="making the cluster's certificates", timeout=30)

@@ -5,6 +5,8 @@ import os
 from typing import Any
 
 from e2e.cluster import images, programs
+from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS
+from e2e.cluster.state import State
 
 
 def register(subcommands: Any) -> None:
@@ -23,7 +25,8 @@ def register(subcommands: Any) -> None:
     environment.set_defaults(run=print_environment)
     build_images = subcommands.add_parser("build-images", help="build the project's images that have changed")
     build_images.add_argument("names", nargs="*", help="folders under images/, or standins (default: all)")
-    build_images.set_defaults(run=lambda options: print_references(options.names))
+    build_images.add_argument("--provider", choices=PROVIDERS, default="auto", help=PROVIDER_HELP)
+    build_images.set_defaults(run=print_references)
     clean = subcommands.add_parser("clean-cache", help="remove the built programs")
     clean.set_defaults(run=lambda _: programs.clean())
 
@@ -36,15 +39,13 @@ def build_programs(options: argparse.Namespace) -> None:
         print(folder)
 
 
-def print_references(names: list[str]) -> None:
+def print_references(options: argparse.Namespace) -> None:
     """Build images and print what they are called."""
-    for image in images.build_all(names):
+    for image in images.build_all(options.names, options.provider):
         print(image.reference)
 
 
 def print_environment(options: argparse.Namespace) -> None:
     """Print PATH and KUBECONFIG for a shell."""
-    from e2e.cluster.state import State
-
     print(f"export PATH='{programs.bin_folder()}{os.pathsep}'\"$PATH\"")
     print(f"export KUBECONFIG='{State(options.name).kubeconfig}'")

@@ -6,7 +6,7 @@ from typing import Any
 from e2e.cluster import images
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.options import Options, gpu_count, parse_labels
-from e2e.cluster.provider import Provider, open_provider
+from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS, Provider, open_provider
 
 
 def register(subcommands: Any) -> None:
@@ -22,22 +22,15 @@ def register(subcommands: Any) -> None:
         command.add_argument("--json", action="store_true", help="print everything that is known, as JSON")
     add(subcommands, "kubeconfig", kubeconfig, "print the path of the administrator's kubeconfig")
     load = add(subcommands, "load-image", load_images, "copy images into the node")
-    load.add_argument("images", nargs="+", metavar="REF|FILE", help="a reference in local storage, or an archive")
-    add(
-        subcommands, "load-images", load_all, "build the project's images that have changed and load all of them"
-    ).add_argument("names", nargs="*", help="folders under images/, or standins (default: all)")
+    load.add_argument("images", nargs="*", metavar="REF|FILE", help="a reference in local storage, or an archive")
+    load.add_argument("--all", action="store_true", help="every image of this repository")
 
 
 def add(subcommands: Any, name: str, action: Any, text: str) -> argparse.ArgumentParser:
     """One command on a cluster."""
     command = subcommands.add_parser(name, help=text, description=text)
     command.add_argument("--name", default="demo", help="which cluster; several live side by side (default: demo)")
-    command.add_argument(
-        "--provider",
-        choices=("auto", "node", "kind"),
-        default="auto",
-        help="auto: kind where an engine answers, else node",
-    )
+    command.add_argument("--provider", choices=PROVIDERS, default="auto", help=PROVIDER_HELP)
     command.set_defaults(run=action)
     return command
 
@@ -70,13 +63,9 @@ def kubeconfig(options: argparse.Namespace) -> None:
 
 def load_images(options: argparse.Namespace) -> None:
     """Copy images into the node."""
+    references = [*options.images, *([image.reference for image in images.known().values()] if options.all else [])]
+    if not references:
+        raise ClusterError("no image is named", "name references or archives, or give --all")
     provider = opened(options)
-    for reference in options.images:
+    for reference in references:
         provider.load_image(reference)
-
-
-def load_all(options: argparse.Namespace) -> None:
-    """Build and load the project's images."""
-    provider = opened(options)
-    for image in images.build_all(options.names):
-        provider.load_image(image.reference)

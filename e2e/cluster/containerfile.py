@@ -1,4 +1,4 @@
-"""What an image is made of, read from its Containerfile: so that an unchanged image is not even looked at by the builder."""
+"""What an image is made of, read from its Containerfile: so that an unchanged one costs nothing."""
 
 import hashlib
 import shlex
@@ -18,7 +18,7 @@ def instructions(text: str) -> Iterator[list[str]]:
 
 
 def sources(text: str) -> list[str]:
-    """The paths in the build context that COPY and ADD read; those from other stages or the network are not among them."""
+    """The paths in the build context that COPY and ADD read, not those from other stages or the network."""
     found: list[str] = []
     for name, rest in instructions(text):
         if name not in ("COPY", "ADD"):
@@ -42,7 +42,7 @@ def files(context: Path, pattern: str) -> list[Path]:
 
 
 def content_hash(containerfile: Path, context: Path, inputs: Iterable[str] = ()) -> str:
-    """A hash of everything that goes into the image: Containerfile, files with their modes, and `inputs` such as the base."""
+    """A hash of all that goes into the image: Containerfile, files with their modes, `inputs` such as the base."""
     text = containerfile.read_text()
     digest = hashlib.sha256("\0".join([text, *inputs]).encode())
     for pattern in sources(text):

@@ -1,7 +1,7 @@
-"""etcd, kube-apiserver and, if wanted, kube-controller-manager: a real API for integration tests and benchmarks, in seconds.
+"""etcd, kube-apiserver and, if wanted, kube-controller-manager: a real API for tests and benchmarks, in seconds.
 
-No kubelet, so no pod ever runs. Several live side by side on 127.0.0.1, each with its own ports, keys and folder. The node
-provider starts the same programs through this module, in its own network namespace.
+No kubelet, so no pod ever runs. Several live side by side on 127.0.0.1, each with its own ports, keys and folder. The
+node provider starts the same programs through this module, in its own network namespace.
 """
 
 import secrets
@@ -76,7 +76,8 @@ class ControlPlane:
         for attempt in range(1, ATTEMPTS + 1):
             self._wipe()
             try:
-                return self._start(Ports(*free_ports(4)))
+                self._start(Ports(*free_ports(4)))
+                return
             except ClusterError:
                 if attempt == ATTEMPTS:
                     raise
@@ -103,7 +104,7 @@ class ControlPlane:
         with locked(self.state.lock, f"control plane {self.state.name}"):
             refuse_other_kind(self.state, KIND)
             self._wipe()
-        self.state.lock.unlink(missing_ok=True)
+            self.state.lock.unlink(missing_ok=True)
 
     def _wipe(self) -> None:
         self.processes.stop_all(STOP_ORDER)
@@ -112,7 +113,8 @@ class ControlPlane:
     def status(self) -> Status:
         """What is there now."""
         settings = self.state.settings()
-        expected = ["etcd", "kube-apiserver"] + (["kube-controller-manager"] if self.controllers else [])
+        controllers = self.controllers or (settings or {}).get("controllers", False)
+        expected = ["etcd", "kube-apiserver", *(["kube-controller-manager"] if controllers else [])]
         running = {name: self.state.running(name) for name in {*expected, *self.state.processes()}}
         ready = settings is not None and all(running[name] for name in expected) and api_answers(self.state)
         return Status(

@@ -1,4 +1,4 @@
-"""How this machine reaches the package indexes, lent to a build as read-only mounts so that nothing of it is in the image."""
+"""How this machine reaches the package indexes, lent to a build as mounts so that nothing of it is in the image."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Who a process is. A pid alone is reused by the kernel; pid, start time and boot together name one process for ever."""
+"""Who a process is. A pid alone is reused by the kernel; pid, start time and boot name one process for ever."""
 
 import os
 import signal

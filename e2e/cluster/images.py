@@ -1,4 +1,4 @@
-"""Building the project's images from their ordinary Containerfiles, with buildah or, where an engine answers, with Docker.
+"""Building the project's images from their ordinary Containerfiles, with buildah or with a container engine.
 
 An image carries the hash of what it was made from as a label; while that is unchanged the builder is not even started.
 """
@@ -17,7 +17,7 @@ from e2e.cluster.errors import ClusterError
 from e2e.cluster.locks import locked
 from e2e.cluster.paths import REPOSITORY, cache, made
 from e2e.cluster.progress import say, ticking
-from e2e.cluster.provider import engine
+from e2e.cluster.provider import choose, engine
 
 LABEL = "dev.coderag.content"
 AT_ONCE = 2
@@ -53,12 +53,12 @@ def select(names: Iterable[str]) -> list[Image]:
     return [images[name] for name in wanted] if wanted else list(images.values())
 
 
-def build_all(names: Iterable[str] = (), with_engine: str | None = None) -> list[Image]:
+def build_all(names: Iterable[str] = (), provider: str = "auto") -> list[Image]:
     """Build what has changed of these images; gives all of them."""
     images = select(names)
-    builder = make_builder(with_engine if with_engine is not None else engine())
+    builder = make_builder(choose() if provider == "auto" else provider)
     builder.prepare()
-    with locked(cache() / "images" / "build.lock", "building images"), ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(builder.build, images))
     return images
 
@@ -84,13 +84,18 @@ class Builder:
         raise NotImplementedError
 
     def build(self, image: Image) -> None:
-        """Build one image if it has changed."""
+        """Build one image if it has changed; the same image is built by one run at a time."""
+        with locked(cache() / "images" / f"{image.name}.lock", f"building image {image.name}"):
+            self.build_changed(image)
+
+    def build_changed(self, image: Image) -> None:
+        """Build one image unless its label says that it is made from the same things."""
         wanted = content_hash(image.containerfile, REPOSITORY, self.inputs())
         if self.label(image) == wanted:
-            return say(f"image {image.name}: unchanged")
+            say(f"image {image.name}: unchanged")
+            return
         with ticking(f"building image {image.name}", every=20), tempfile.TemporaryDirectory() as scratch:
             self.run(image, self.command(image, wanted, Path(scratch)))
-        return None
 
     def run(self, image: Image, command: list[str]) -> None:
         """Run the build with its output in a log; show the end of it when it fails."""
@@ -106,7 +111,7 @@ class Builder:
 
 
 class Buildah(Builder):
-    """Without an engine: the local base image, chroot isolation, this machine's package settings as read-only mounts."""
+    """Without an engine: the local base image, chroot isolation, this machine's package settings as mounts."""
 
     def __init__(self) -> None:
         self.base = ""
@@ -155,6 +160,10 @@ class Engine(Builder):
         return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def make_builder(program: str | None) -> Builder:
-    """The builder for this engine; buildah when there is none."""
-    return Engine(program) if program else Buildah()
+def make_builder(provider: str) -> Builder:
+    """The builder whose storage that provider loads images from."""
+    if provider == "node":
+        return Buildah()
+    if program := engine():
+        return Engine(program)
+    raise ClusterError("no container engine answers", "start Docker, or use --provider node")

@@ -10,6 +10,7 @@ from e2e.cluster.api_server import AUDIT_POLICY
 from e2e.cluster.commands import run
 from e2e.cluster.control_plane import refuse_other_kind
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.locks import locked
 from e2e.cluster.options import Options
 from e2e.cluster.progress import ticking
@@ -19,7 +20,6 @@ from e2e.cluster.state import State, write_atomically
 KIND = "kind"
 LIMIT = 900
 IN_NODE = "/var/log/coderag"
-GPU = "nvidia.com/gpu"
 
 
 class KindProvider:
@@ -30,18 +30,19 @@ class KindProvider:
         self.options = options or Options()
         self.cluster = f"coderag-{name}"
         self.node = f"{self.cluster}-control-plane"
+        self.kubectl = Kubectl(self.state)
 
     def up(self) -> Status:
         """Create the cluster, unless it is there; returns when its node is Ready."""
         self._need_engine()
-        programs.ensure(programs.KUBERNETES, programs.HELM)
+        programs.ensure()  # kubectl and helm among them
         with locked(self.state.lock, f"cluster {self.state.name}"):
             refuse_other_kind(self.state, KIND)
             self.state.create()
             if self.cluster not in self._clusters():
                 self._create()
             self._kind("export", "kubeconfig", "--kubeconfig", str(self.state.kubeconfig))
-            self._announce()
+            self.kubectl.announce(self.node, self.options)
             self.state.save({"provider": KIND, "server": self._server()})
         return self.status()
 
@@ -52,19 +53,19 @@ class KindProvider:
             if engine() and self.cluster in self._clusters():
                 self._kind("delete", "cluster", "--kubeconfig", str(self.state.kubeconfig))
             self.state.remove()
-        self.state.lock.unlink(missing_ok=True)
+            self.state.lock.unlink(missing_ok=True)
 
     def status(self) -> Status:
         """What is there now; changes nothing."""
         settings = self.state.settings() or {}
-        ready = bool(settings) and self._kubectl("get", "--raw", "/readyz", check=False).returncode == 0
+        ready = bool(settings) and self.kubectl("get", "--raw", "/readyz", check=False).returncode == 0
         return Status(
             name=self.state.name,
             provider=KIND,
             kubeconfig=str(self.state.kubeconfig),
             audit_log=str(self.state.audit_log),
             address=settings.get("server", ""),
-            programs=str(programs.bin_folder()) if ready else "",
+            programs=programs.bin_if_built(),
             ready=ready,
             problem="" if ready else ("the API does not answer" if settings else "not up"),
         )
@@ -96,16 +97,8 @@ class KindProvider:
                 str(self.state.kubeconfig),
             )
 
-    def _announce(self) -> None:
-        """Labels, and GPUs that are not there, so that pods which ask for one are scheduled."""
-        for key, value in self.options.labels.items():
-            self._kubectl("label", "--overwrite", "node", self.node, f"{key}={value}")
-        if self.options.gpus:
-            patch = json.dumps({"status": {"capacity": {GPU: str(self.options.gpus)}}})
-            self._kubectl("patch", "node", self.node, "--subresource=status", "--type=merge", "--patch", patch)
-
     def _server(self) -> str:
-        return self._kubectl("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}").stdout
+        return self.kubectl("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}").stdout
 
     def _clusters(self) -> list[str]:
         return run(["kind", "get", "clusters"], what="listing kind clusters", env=environment()).stdout.split()
@@ -113,16 +106,6 @@ class KindProvider:
     def _kind(self, *arguments: str) -> None:
         command = ["kind", *arguments, "--name", self.cluster]
         run(command, what=f"kind {arguments[0]} {arguments[1]}", timeout=LIMIT, env=environment())
-
-    def _kubectl(self, *arguments: str, check: bool = True) -> Any:
-        command = [
-            programs.binary("kubectl"),
-            "--kubeconfig",
-            self.state.kubeconfig,
-            "--request-timeout=10s",
-            *arguments,
-        ]
-        return run(command, what=f"asking the API of {self.state.name}", check=check)
 
     def _need_engine(self) -> None:
         if not engine():

@@ -1,11 +1,10 @@
 """The namespaces that keep a cluster apart from its machine and from other clusters.
 
 Network: ports, addresses, routes and packet filter tables are its own; a pair of interfaces joins it to the machine.
-Mounts: what kubelet and containerd mount is visible only inside and is gone with the last process, so that nothing is left
+Mounts: what kubelet and containerd mount is visible only inside and gone with the last process, so that nothing is left
 to unmount; folders whose path is fixed in the programs are its own as well.
 """
 
-import os
 from pathlib import Path
 
 from e2e.cluster import programs
@@ -40,6 +39,8 @@ class Namespaces:
         return slot
 
     def _make_network(self, slot: Slot) -> None:
+        if not self.network.parent.exists():
+            marker().touch()
         what = f"making the network of cluster {self.state.name}"
         inside = ["ip", "-netns", self.name]
         for command in (
@@ -88,6 +89,7 @@ class Namespaces:
             run(["ip", "netns", "delete", self.name], what=f"removing the network of {self.state.name}")
         if slot and Path(f"/sys/class/net/{slot.interface}").exists():
             run(["ip", "link", "delete", slot.interface], what=f"removing {slot.interface}", check=False)
+        remove_network_folder(self.network.parent)
         for path in PRIVATE:
             remove_if_empty(Path(path))
 
@@ -99,9 +101,22 @@ def mount_script(private: Path) -> str:
     return "\n".join(lines)
 
 
+def marker() -> Path:
+    """The file that says that /run/netns was made for a cluster of ours."""
+    return clusters() / ".made-run-netns"
+
+
+def remove_network_folder(folder: Path) -> None:
+    """Remove the folder of named networks, which `ip netns add` mounts on itself, if it is ours and nobody uses it."""
+    if marker().exists() and folder.is_dir() and not any(folder.iterdir()):
+        run(["umount", folder], what=f"unmounting {folder}", check=False)
+        remove_if_empty(folder)
+        marker().unlink()
+
+
 def remove_if_empty(path: Path) -> None:
     """Remove a folder that holds nothing: one that somebody uses, or another cluster mounts on, stays."""
     try:
-        os.rmdir(path)
+        path.rmdir()
     except OSError:
         return

@@ -1,23 +1,28 @@
-"""The node provider: a real single-node Kubernetes from its own programs and Debian's containerd, without a container engine.
+"""The node provider: a real single-node Kubernetes from its own programs and Debian's containerd.
 
-Every process runs in the cluster's own network and mount namespace (namespaces.py). A start that was interrupted, or whose
-namespaces are gone, is cleared and made anew; a complete one has only its missing processes started again.
+It needs no container engine. Every process runs in the cluster's own network and mount namespace (namespaces.py). A start
+that was interrupted, or whose namespaces are gone, is cleared and made anew; a complete one has only its missing
+processes started again.
 """
 
-import json
-import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from e2e.cluster import addresses, base_image, cgroups, node_config, node_images, packages, programs
 from e2e.cluster.api_server import Layout, api_server, controller_manager, etcd
 from e2e.cluster.certificates import Authority, Subject
-from e2e.cluster.commands import run
 from e2e.cluster.control_plane import (
-    api_answers, await_controllers, make_certificates, refuse_other_kind, start_api, write_kubeconfigs,
+    api_answers,
+    await_controllers,
+    make_certificates,
+    refuse_other_kind,
+    start_api,
+    write_kubeconfigs,
 )  # fmt: skip
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.locks import locked
 from e2e.cluster.namespaces import HOLDER, Namespaces
 from e2e.cluster.node_config import Node
@@ -38,7 +43,6 @@ PARTS = (
 # What would start a container again ends before the containers do.
 BEFORE_CONTAINERS = ("volumes", "kubelet", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager")
 AFTER_CONTAINERS = ("containerd", "kube-apiserver", "etcd")
-GPU = "nvidia.com/gpu"
 
 
 class NodeProvider:
@@ -49,6 +53,7 @@ class NodeProvider:
         self.options = options or Options()
         self.namespaces = Namespaces(self.state)
         self.processes = Processes(self.state, self.namespaces.wrap)
+        self.kubectl = Kubectl(self.state)
 
     # -- the provider's interface
 
@@ -71,20 +76,20 @@ class NodeProvider:
         with locked(self.state.lock, f"cluster {self.state.name}"):
             refuse_other_kind(self.state, KIND)
             self._clear()
-        self.state.lock.unlink(missing_ok=True)
+            self.state.lock.unlink(missing_ok=True)
 
     def status(self) -> Status:
         """What is there now; changes nothing."""
         settings = self.state.settings() or {}
         running = {name: self.state.running(name) for name in (HOLDER, *PARTS)}
-        ready = bool(settings) and all(running.values()) and api_answers(self.state) and self._node_ready()
+        ready = bool(settings) and all(running.values()) and api_answers(self.state) and self.kubectl.nodes_ready()
         return Status(
             name=self.state.name,
             provider=KIND,
             kubeconfig=str(self.state.kubeconfig),
             audit_log=str(self.state.audit_log),
             address=settings.get("server", ""),
-            programs=str(programs.bin_folder()) if ready else "",
+            programs=programs.bin_if_built(),
             processes=running if self.state.exists() else {},
             ready=ready,
             problem=self._problem(settings, running) if not ready else "",
@@ -108,7 +113,11 @@ class NodeProvider:
     def start_process(self, name: str) -> None:
         """Start one of the node's processes again."""
         self._known_part(name)
-        self.processes.start(self._commands(self._node())[name])
+        node = self._node()
+        self.processes.start(self._commands(node)[name])
+        if name == "kubelet":  # it forgets GPUs that no device plugin announced
+            self._await_node(node)
+            self.kubectl.announce(node.name, self._asked())
 
     def _known_part(self, name: str) -> None:
         if name not in PARTS:
@@ -134,15 +143,16 @@ class NodeProvider:
         commands = self._commands(node)
         for name in ("containerd", "kube-controller-manager", "kube-scheduler"):
             self.processes.start(commands[name])
-        self._kubectl("apply", "--server-side", "--filename", str(PACKAGE / "bootstrap.json"))
+        self.kubectl("apply", "--server-side", "--filename", str(PACKAGE / "bootstrap.json"))
         self.processes.await_ready("containerd", lambda: node_images.answers(node), 30)
         NodeImages(node).load(base_image.PAUSE)
         for name in ("kubelet", "kube-proxy", "coredns", "volumes"):
             self.processes.start(commands[name])
         self._await_node(node)
         await_controllers(self.processes, layout)
-        self._set_gpus()
-        self.state.save({"provider": KIND, "server": layout.server, "node": node.name, **self._asked()})
+        asked = self._asked()
+        self.kubectl.announce(node.name, asked)
+        self.state.save({"provider": KIND, "server": layout.server, "node": node.name, **asdict(asked)})
 
     def _prepare(self, node: Node) -> None:
         """Keys, certificates, kubeconfigs and configuration files: once in a cluster's life."""
@@ -166,7 +176,7 @@ class NodeProvider:
             controller_manager(node.layout),
             node_config.containerd(node),
             node_config.scheduler(node),
-            node_config.kubelet(node, self._asked()["labels"]),
+            node_config.kubelet(node),
             node_config.proxy(node),
             node_config.coredns(node),
             volumes_command(node),
@@ -175,31 +185,14 @@ class NodeProvider:
 
     def _await_node(self, node: Node) -> None:
         """Wait until kubelet has joined, the node is Ready and the name service answers."""
-        self.processes.await_ready("kubelet", self._node_ready, 120)
+        self.processes.await_ready("kubelet", self.kubectl.nodes_ready, 120)
         for name in ("coredns", "kube-proxy", "volumes"):
             self.processes.await_ready(name, lambda: True)
 
-    def _node_ready(self) -> bool:
-        done = self._kubectl("get", "nodes", "--output", "json", check=False)
-        if done.returncode != 0:
-            return False
-        conditions = [
-            each for item in json.loads(done.stdout)["items"] for each in item["status"].get("conditions", [])
-        ]
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-    def _set_gpus(self) -> None:
-        """Announce GPUs that are not there, so that pods which ask for one are scheduled."""
-        if count := self._asked()["gpus"]:
-            patch = json.dumps({"status": {"capacity": {GPU: str(count)}}})
-            node = f"{self.state.name}-node"
-            self._kubectl("patch", "node", node, "--subresource=status", "--type=merge", "--patch", patch)
-
-    def _asked(self) -> dict[str, Any]:
+    def _asked(self) -> Options:
         """The options: those of this call, else those the cluster was made with."""
         known = self.state.settings() or {}
-        labels = self.options.labels or known.get("labels", {})
-        return {"gpus": self.options.gpus or known.get("gpus", 0), "labels": labels}
+        return Options(self.options.gpus or known.get("gpus", 0), self.options.labels or known.get("labels", {}))
 
     # -- stopping
 
@@ -225,17 +218,6 @@ class NodeProvider:
         if slot is None:
             raise ClusterError(f"cluster {self.state.name} is not up", "run: python3 -m e2e.cluster up")
         return Node(self._layout(slot))
-
-    def _kubectl(self, *arguments: str, check: bool = True) -> Any:
-        command = [
-            programs.binary("kubectl"),
-            "--kubeconfig",
-            self.state.kubeconfig,
-            "--request-timeout=10s",
-            *arguments,
-        ]
-        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        return run(command, what=f"asking the API of {self.state.name}", check=check, timeout=60, env=environment)
 
     def _problem(self, settings: dict[str, Any], running: dict[str, bool]) -> str:
         """Why it is not ready, in a few words."""

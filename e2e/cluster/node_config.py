@@ -1,4 +1,4 @@
-"""The configuration files and command lines of a node's parts: containerd, kubelet, kube-proxy, the scheduler and CoreDNS."""
+"""The configuration files and command lines of a node's parts, from containerd to CoreDNS."""
 
 import json
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Node:
 
 
 def containerd_toml(node: Node) -> str:
-    """containerd with folders of its own; without CAP_SYS_RESOURCE a sandbox cannot lower its OOM score, so it is not asked to."""
+    """containerd with folders of its own; sandboxes may not lower their OOM score where CAP_SYS_RESOURCE is missing."""
     return f"""version = 2
 root = "{node.folder}/containerd"
 state = "{node.folder}/run/containerd"
@@ -61,7 +61,7 @@ state = "{node.folder}/run/containerd"
 
 
 def network() -> dict[str, Any]:
-    """Pod networking: a routed pair per pod. Everything passes the node's packet filter, so Services work between any pods."""
+    """Pod networking: a routed pair per pod, so that all of it passes the node's packet filter and Services always work."""
     addresses = {"type": "host-local", "ranges": [[{"subnet": POD_SUBNET}]], "routes": [{"dst": "0.0.0.0/0"}]}
     return {
         "cniVersion": "0.4.0",
@@ -74,7 +74,7 @@ def network() -> dict[str, Any]:
 
 
 def kubelet_config(node: Node) -> dict[str, Any]:
-    """kubelet as in production, but its pods below a control group of their own and no eviction on a machine's full disk."""
+    """kubelet as in production, but its pods are below a control group of their own and a full disk evicts nothing."""
     layout, pki = node.layout, node.layout.authority
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -157,7 +157,7 @@ def scheduler(node: Node) -> Command:
     return Command("kube-scheduler", [programs.binary("kube-scheduler"), *flag_list(flags)])
 
 
-def kubelet(node: Node, labels: dict[str, str]) -> Command:
+def kubelet(node: Node) -> Command:
     """kubelet."""
     flags: dict[str, object] = {
         "config": node.folder / "kubelet.json",
@@ -166,8 +166,6 @@ def kubelet(node: Node, labels: dict[str, str]) -> Command:
         "hostname-override": node.name,
         "node-ip": node.layout.address,
     }
-    if labels:
-        flags["node-labels"] = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     return Command("kubelet", [programs.binary("kubelet"), *flag_list(flags)])
 
 

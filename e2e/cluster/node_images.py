@@ -38,12 +38,12 @@ class NodeImages:
 
     def _copy(self, reference: str) -> None:
         """Through an uncompressed archive: compressing costs more than it saves on one machine."""
-        with ticking(f"loading {reference} into the node"):
-            with tempfile.TemporaryDirectory(dir=self.node.folder, prefix=".image-") as scratch:
-                archive = Path(scratch) / "image.tar"
-                command = ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
-                run(command, what=f"writing {reference}", timeout=LIMIT)
-                self._import(archive)
+        scratch = tempfile.TemporaryDirectory(dir=self.node.folder, prefix=".image-")
+        with ticking(f"loading {reference} into the node"), scratch as folder:
+            archive = Path(folder) / "image.tar"
+            command = ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+            run(command, what=f"writing {reference}", timeout=LIMIT)
+            self._import(archive)
 
     def _import(self, archive: Path) -> None:
         run([*self.ctr, "images", "import", archive], what=f"loading {archive.name} into the node", timeout=LIMIT)

@@ -1,4 +1,4 @@
-"""Where the harness keeps things: one cache folder outside the repository, so that a clean checkout rebuilds nothing."""
+"""Where the harness keeps things: a cache folder outside the repository, so that a clean checkout rebuilds nothing."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Kubernetes' own programs, Helm and CoreDNS, built from source by Go into the cache.
 
-They come from the Go module proxy because that needs no download site and every byte is checked against go.sum. A build is
-keyed by its sources and flags, made in a temporary folder and renamed, so an interrupted one leaves nothing behind.
+They come from the Go module proxy because that needs no download site and every byte is checked against go.sum. A build
+is keyed by its sources and flags, made in a temporary folder and renamed, so an interrupted one leaves nothing behind.
 """
 
 import hashlib
@@ -127,7 +127,7 @@ def compile_into(program: Program, target: Path) -> None:
 
 
 def go_environment() -> dict[str, str]:
-    """The caller's own Go settings, but static programs, and a newer toolchain from the proxy where go.mod asks for one."""
+    """The caller's own Go settings, but static programs, and a newer toolchain where go.mod asks for one."""
     environment = dict(os.environ, CGO_ENABLED="0", GOWORK="off")
     if os.environ.get("GOTOOLCHAIN", "") in ("", "local"):
         environment["GOTOOLCHAIN"] = "auto"
@@ -171,6 +171,11 @@ def bin_folder() -> Path:
         except OSError:  # another run was first
             shutil.rmtree(temporary)
     return final
+
+
+def bin_if_built() -> str:
+    """That folder, or nothing while a program is missing."""
+    return str(bin_folder()) if all(folder(program).is_dir() for program in ALL) else ""
 
 
 def link_all(source: Path, target: Path) -> None:

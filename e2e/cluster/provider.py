@@ -10,6 +10,9 @@ from typing import Protocol
 from e2e.cluster.options import Options
 from e2e.cluster.state import State
 
+PROVIDERS = ("auto", "node", "kind")
+PROVIDER_HELP = "auto: kind where it is installed and a container engine answers, else node"
+
 
 @dataclass(frozen=True)
 class Status:

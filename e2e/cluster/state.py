@@ -1,4 +1,4 @@
-"""What the harness remembers about one cluster: a folder in the cache with its settings and the processes that it started."""
+"""What the harness remembers about one cluster: a folder with its settings and the processes that it started."""
 
 import json
 import os
