@@ -11,10 +11,9 @@ from coderag_operator.api.parts import (
     ComponentSettings,
     DeletionPolicy,
     ObjectName,
-    Size,
     Storage,
 )
-from coderag_operator.api.quantity import Between, DurationText, seconds
+from coderag_operator.api.quantity import Between, DurationText, Size, seconds
 
 Replicas = Annotated[int, Field(ge=1, le=10)]
 
@@ -34,7 +33,7 @@ class VectorStore(ComponentSettings):
     storage: Storage = Field(default_factory=Storage, description="The claim that holds the index.")
     deletion_policy: DeletionPolicy = Field(
         "Retain",
-        description="What happens to the claim when the stack is deleted; a new stack of that name takes up a retained one.",
+        description="What happens to the claim with the stack. A new stack of that name takes up a retained one.",
     )
 
 

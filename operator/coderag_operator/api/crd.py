@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, generated: `python -m coderag_operator.api.crd > crds/coderagstacks.coderag.dev.yaml`."""
+"""The CustomResourceDefinition, generated; `python -m coderag_operator.api.crd` prints it."""
 
 import sys
 from typing import Any

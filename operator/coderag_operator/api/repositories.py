@@ -14,9 +14,9 @@ def _cron_field(number: str) -> str:
     return f"{item}(,{item})*"
 
 
-CRON_PATTERN = "^" + " +".join(
-    _cron_field(number) for number in ("[0-5]?[0-9]", "([01]?[0-9]|2[0-3])", "(0?[1-9]|[12][0-9]|3[01])", "(0?[1-9]|1[0-2])", "[0-7]")
-) + "$"  # fmt: skip
+# Minute, hour, day of the month, month, day of the week.
+CRON_NUMBERS = ("[0-5]?[0-9]", "([01]?[0-9]|2[0-3])", "(0?[1-9]|[12][0-9]|3[01])", "(0?[1-9]|1[0-2])", "[0-7]")
+CRON_PATTERN = f"^{' +'.join(map(_cron_field, CRON_NUMBERS))}$"
 
 
 class Repository(Model):

@@ -41,7 +41,7 @@ class HttpSource(Model):
 
     url: HttpUrl = Field(description="Address of the GGUF file, http or https. Required: there is no model to guess.")
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = Field(
-        description="SHA-256 of the file in lower-case hex. Required: the file is named by it and nothing unverified is served."
+        description="SHA-256 of the file in lower-case hex. Required: nothing unverified is served."
     )
     token_secret_ref: SecretKey | None = Field(
         None, description="Secret key with a bearer token for the download; left out, none is sent."

@@ -26,7 +26,8 @@ class Gpu(Model):
 
     sharing: Literal["None", "Exclusive", "TimeSlicing"] | None = Field(
         None,
-        description="None: both models run on the CPU. Exclusive: each llamaCpp model takes a whole GPU, so two of them need two. "
+        description="None: both models run on the CPU. Exclusive: each llamaCpp model takes a whole GPU, so that two "
+        "of them need two. "
         "TimeSlicing: both take a share of one GPU that the device plugin offers several times. "
         "Required as soon as a model runs on llamaCpp: it cannot be read from the rest of the spec.",
     )
@@ -41,7 +42,8 @@ class Auth(Model):
 
     existing_secret_ref: ObjectReference | None = Field(
         None,
-        description="Secret of yours with every key that docs/architecture.md lists; left out, the operator makes <stack>-keys with random values.",
+        description="Secret of yours with every key that docs/architecture.md lists; left out, the operator makes "
+        "<stack>-keys with random values.",
     )
 
 
@@ -124,7 +126,8 @@ class StackSpec(Model):
             field="gpu",
         ),
         Rule(
-            cel=f"!has(self.gpu.sharing) || self.gpu.sharing != 'None' || (({_layers_cel('chat')}) && ({_layers_cel('code')}))",
+            cel="!has(self.gpu.sharing) || self.gpu.sharing != 'None' || "
+            f"(({_layers_cel('chat')}) && ({_layers_cel('code')}))",
             message="gpuLayers asks for a GPU, and gpu.sharing None gives none",
             remedy="set gpuLayers to 0, or gpu.sharing to Exclusive or TimeSlicing",
             holds=_layers_have_a_gpu,
@@ -168,7 +171,8 @@ class StackSpec(Model):
     ] = Field(default=(), description="Secrets for pulling images.")
     storage_class_name: ObjectName | None = Field(
         None,
-        description="Storage class of every claim that names none; left out, the cluster's default. It cannot be changed later.",
+        description="Storage class of every claim that names none; left out, the cluster's default. It cannot be "
+        "changed later.",
     )
     proxy: Proxy = Field(default_factory=Proxy, description="Proxy for what leaves the cluster.")
     ca_bundle: CaBundle | None = Field(

@@ -1,4 +1,4 @@
-"""The shape of status: what the operator writes and users read. Only the CRD is made from it; status.py writes plain data."""
+"""The shape of status. Only the CRD is made from it; status.py writes plain data."""
 
 from typing import Annotated, Any, ClassVar, Literal
 

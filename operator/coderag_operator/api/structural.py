@@ -1,4 +1,4 @@
-"""From the JSON schema that pydantic writes to the structural schema that a CRD takes: no references, no unions, no titles."""
+"""From the JSON schema that pydantic writes to the structural one that a CRD takes: no references, unions or titles."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _inlined(schema: Schema, definitions: Schema) -> Schema:
     if "$ref" not in schema:
         return schema
     # What stands beside the reference (the description) speaks of this use and wins.
-    definition = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    definition: Schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
     return definition | {key: value for key, value in schema.items() if key != "$ref"}
 
 
@@ -56,5 +56,5 @@ def _nullable(schema: Schema) -> bool:
 def _without_null(schema: Schema) -> Schema:
     if not _nullable(schema):
         return schema
-    (kind,) = (option for option in schema["anyOf"] if option != NULL)
+    kind: Schema = next(option for option in schema["anyOf"] if option != NULL)
     return kind | {key: value for key, value in schema.items() if key not in ("anyOf", "default")}

@@ -1,4 +1,4 @@
-"""Pure builders: from a stack and what was read from the cluster to every child object. One module per component, one entry here.
+"""Pure builders: from a stack and what was read from the cluster to every child. One module per component.
 
 No clock, no randomness, no cluster access: equal arguments give equal objects, in the same order.
 """
@@ -6,7 +6,6 @@ No clock, no randomness, no cluster access: equal arguments give equal objects, 
 from coderag_operator.api import Stack
 from coderag_operator.desired import names
 from coderag_operator.desired.assembly import build
-from coderag_operator.desired.freeze import digests
 from coderag_operator.desired.inputs import Desired, Frozen, Inputs, ModelFact, SecretFact
 from coderag_operator.desired.names import (
     COMPONENTS,
@@ -24,7 +23,7 @@ from coderag_operator.desired.names import (
     labels,
     service_url,
 )
-from coderag_operator.desired.references import SecretReference, config_map_references, secret_references
+from coderag_operator.desired.references import SecretReference, config_map_references, digests, secret_references
 
 __all__ = [
     "COMPONENTS",

@@ -3,6 +3,18 @@
 from collections.abc import Callable, Iterable
 
 from coderag_operator.api import Stack
+from coderag_operator.desired import (
+    embedding,
+    expose,
+    gateway,
+    ingestion,
+    llama,
+    models,
+    names,
+    network,
+    qdrant,
+    rag,
+)
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.freeze import frozen_components
 from coderag_operator.desired.inputs import Desired, Inputs
@@ -10,9 +22,28 @@ from coderag_operator.desired.inputs import Desired, Inputs
 Builder = Callable[[Context], Iterable[Manifest]]
 
 # What a component always has, whatever else is missing: accounts, Services, claims, disruption budgets, policies.
-SURROUNDINGS: tuple[Builder, ...] = ()
+SURROUNDINGS: tuple[Builder, ...] = (
+    llama.surroundings,
+    models.surroundings,
+    embedding.surroundings,
+    qdrant.surroundings,
+    gateway.surroundings,
+    rag.surroundings,
+    ingestion.surroundings,
+    network.policies,
+    expose.ingress,
+)
 # What waits while the component is frozen: its workload and configuration.
-WORKLOADS: dict[str, Builder] = {}
+WORKLOADS: dict[str, Builder] = {
+    names.CHAT: llama.chat,
+    names.CODE: llama.code,
+    names.MODELS: models.fetches,
+    names.EMBEDDING: embedding.workload,
+    names.QDRANT: qdrant.workload,
+    names.GATEWAY: gateway.workload,
+    names.RAG: rag.workload,
+    names.INGESTION: ingestion.workload,
+}
 
 
 def build(stack: Stack, inputs: Inputs) -> Desired:

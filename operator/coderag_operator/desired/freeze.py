@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from coderag_operator.api import Stack
 from coderag_operator.desired import names
 from coderag_operator.desired.inputs import Frozen, Inputs, SecretFact
-from coderag_operator.desired.references import SecretReference, config_map_references, secret_references, servers
+from coderag_operator.desired.references import SecretReference, config_map_references, digests, secret_references
 
 
 def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
@@ -70,12 +70,3 @@ def _not_fetched(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
                 role,
                 Frozen("ModelNotFetched", f"the model file of {role} (sha256 {digest[:12]}) is not on the cache yet"),
             )
-
-
-def digests(stack: Stack) -> dict[str, str]:
-    """Return the SHA-256 of the file of every role whose model is downloaded."""
-    found = {}
-    for role, server in servers(stack).items():
-        if server.llama_cpp and (http := server.llama_cpp.source.http):
-            found[role] = http.sha256
-    return found

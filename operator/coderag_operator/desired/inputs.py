@@ -51,8 +51,9 @@ class Frozen:
 class Desired:
     """Every child that should exist, sorted by kind and name, and the components that must be left alone.
 
-    `objects` never holds what a frozen component cannot decide (its workload and configuration); what does not depend on the missing
-    input (Services, accounts, disruption budgets, claims) is still there and is applied. Nothing of a frozen component is pruned.
+    `objects` never holds what a frozen component cannot decide (its workload and configuration); what does not depend
+    on the missing input (Services, accounts, disruption budgets, claims) is still there and is applied. Nothing of a
+    frozen component is pruned.
     """
 
     objects: tuple[dict[str, Any], ...]

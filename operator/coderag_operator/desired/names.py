@@ -66,3 +66,8 @@ def selector(stack: Stack, component: str) -> dict[str, str]:
         "app.kubernetes.io/instance": stack.name,
         "app.kubernetes.io/component": component,
     }
+
+
+def serves_label(role: str) -> str:
+    """Return the pod label by which a pod answers for a role."""
+    return f"coderag.dev/serves-{role}"

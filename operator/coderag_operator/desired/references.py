@@ -1,10 +1,10 @@
-"""Which Secrets and ConfigMaps of the user a stack refers to: what must be read before `build`, and what freezes a component when missing."""
+"""Which Secrets and ConfigMaps a stack refers to: what must be read before `build`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coderag_operator.api import Stack
-from coderag_operator.api.servers import ModelServer
+from coderag_operator.api.servers import HttpSource, LlamaCpp, ModelServer
 from coderag_operator.desired import names
 
 
@@ -12,7 +12,8 @@ from coderag_operator.desired import names
 class SecretReference:
     """A component needs these keys of this object because of this field of the spec.
 
-    Either every one of `keys`, or every one of `or_keys` where that is not empty.
+    Either every one of `keys`, or every one of `or_keys` where that is not empty. `live`: the pod reads it at every
+    use, so that a change needs no restart.
     """
 
     name: str
@@ -20,6 +21,7 @@ class SecretReference:
     component: str
     field: str
     or_keys: tuple[str, ...] = ()
+    live: bool = False
 
 
 # Who presents or checks a key (docs/architecture.md): these workloads cannot be written before the keys exist.
@@ -31,6 +33,21 @@ OUTBOUND = (names.GATEWAY, names.INGESTION, names.MODELS)
 def servers(stack: Stack) -> dict[str, ModelServer]:
     """Return who answers for each role."""
     return {names.CHAT: stack.spec.models.chat, names.CODE: stack.spec.models.code}
+
+
+def local_servers(stack: Stack) -> dict[str, LlamaCpp]:
+    """Return the model servers that the operator runs, by role."""
+    return {role: server.llama_cpp for role, server in servers(stack).items() if server.llama_cpp}
+
+
+def downloads(stack: Stack) -> dict[str, HttpSource]:
+    """Return the source of every role whose model is downloaded."""
+    return {role: server.source.http for role, server in local_servers(stack).items() if server.source.http}
+
+
+def digests(stack: Stack) -> dict[str, str]:
+    """Return the SHA-256 of the file of every role whose model is downloaded."""
+    return {role: source.sha256 for role, source in downloads(stack).items()}
 
 
 def secret_references(stack: Stack) -> tuple[SecretReference, ...]:
@@ -50,9 +67,9 @@ def config_map_references(stack: Stack) -> tuple[SecretReference, ...]:
 
 def _keys(stack: Stack) -> Iterator[SecretReference]:
     name = names.keys_secret_name(stack)
-    local = {role for role, server in servers(stack).items() if server.external}
+    elsewhere = {role for role, server in servers(stack).items() if server.external}
     for component in KEYED:
-        if component not in local:
+        if component not in elsewhere:
             yield SecretReference(name, names.KEY_NAMES, component, "spec.auth.existingSecretRef")
 
 
@@ -61,7 +78,8 @@ def _models(stack: Stack) -> Iterator[SecretReference]:
         if server.external and (key := server.external.api_key_secret_ref):
             field = f"spec.models.{role}.external.apiKeySecretRef"
             yield SecretReference(key.name, (key.key,), names.GATEWAY, field)
-        if server.llama_cpp and (http := server.llama_cpp.source.http) and (token := http.token_secret_ref):
+    for role, source in downloads(stack).items():
+        if token := source.token_secret_ref:
             field = f"spec.models.{role}.llamaCpp.source.http.tokenSecretRef"
             yield SecretReference(token.name, (token.key,), names.MODELS, field)
 
@@ -70,7 +88,9 @@ def _repositories(stack: Stack) -> Iterator[SecretReference]:
     for index, repository in enumerate(stack.spec.repositories):
         if reference := repository.credentials_secret_ref:
             field = f"spec.repositories[{index}].credentialsSecretRef"
-            yield SecretReference(reference.name, ("token",), names.INGESTION, field, ("username", "password"))
+            yield SecretReference(
+                reference.name, ("token",), names.INGESTION, field, ("username", "password"), live=True
+            )
 
 
 def _certificates(stack: Stack) -> Iterator[SecretReference]:

@@ -1,0 +1,112 @@
+"""chat and code: one llama.cpp server each, with every number on its command line."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from coderag_operator.api import seconds
+from coderag_operator.api.servers import LlamaCpp
+from coderag_operator.desired import names
+from coderag_operator.desired.claims import claim_volume
+from coderag_operator.desired.context import Context, Manifest
+from coderag_operator.desired.env import keys, plain
+from coderag_operator.desired.placement import model_placement
+from coderag_operator.desired.pod import Pod, http_probes
+from coderag_operator.desired.references import local_servers
+from coderag_operator.desired.sizing import size, threads
+from coderag_operator.desired.workloads import (
+    RECREATE,
+    active_service,
+    deployment,
+    disruption_budget,
+    service,
+    service_account,
+)
+
+MODEL_FOLDER = "/models"
+ALL_LAYERS = 999
+STARTUP_SECONDS = 600
+DRAIN_SECONDS = 15
+
+
+def surroundings(context: Context) -> Iterator[Manifest]:
+    """Yield what the model servers have whether or not they can run yet."""
+    for role in local_servers(context.stack):
+        yield service_account(context, role)
+        yield service(context, role)
+        yield active_service(context, role)
+        yield disruption_budget(context, role)
+
+
+def chat(context: Context) -> Iterator[Manifest]:
+    """Yield the chat server, unless somebody else runs it."""
+    return _server(context, names.CHAT)
+
+
+def code(context: Context) -> Iterator[Manifest]:
+    """Yield the code server, unless somebody else runs it."""
+    return _server(context, names.CODE)
+
+
+def _server(context: Context, role: str) -> Iterator[Manifest]:
+    server = local_servers(context.stack).get(role)
+    if server is not None:
+        # Recreate: there is no memory for the old and the new model side by side.
+        yield deployment(context, pod(context, role, server), strategy=RECREATE)
+
+
+def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
+    """Return the pod of a model server."""
+    sharing = context.stack.spec.gpu.sharing
+    request = seconds(context.stack.spec.gateway.timeouts.request)
+    return Pod(
+        component=role,
+        image="llama",
+        settings=server,
+        args=arguments(context, role, server),
+        env=[*keys(context, LLAMA_API_KEY="llama-api-key"), *plain(HOME="/tmp", LLAMA_CACHE="/tmp")],  # noqa: S108
+        ports={"http": names.PORTS[role]},
+        probes=http_probes("/health", "/health", startup_seconds=STARTUP_SECONDS),
+        volumes=[_model_volume(context, server)],
+        mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
+        gpus=0 if sharing == "None" else 1,
+        labels={names.serves_label(role): "true"},
+        grace_seconds=request + DRAIN_SECONDS,
+        **model_placement(context, role),
+    )
+
+
+def _model_volume(context: Context, server: LlamaCpp) -> dict[str, Any]:
+    claim = server.source.pvc.claim_name if server.source.pvc else names.cache_claim_name(context.stack)
+    return claim_volume("models", claim, read_only=True)
+
+
+def _model_file(server: LlamaCpp) -> str:
+    if server.source.pvc:
+        return f"{MODEL_FOLDER}/{server.source.pvc.path}"
+    assert server.source.http is not None  # noqa: S101  the spec's rule: exactly one of the two
+    return f"{MODEL_FOLDER}/{server.source.http.sha256}.gguf"
+
+
+def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
+    """Return the command line. Nothing is left to the server: what it guesses differs from start to start."""
+    layers = ALL_LAYERS if server.gpu_layers == "All" else server.gpu_layers
+    flags: dict[str, Any] = {
+        "--model": _model_file(server),
+        "--alias": role,
+        "--host": "0.0.0.0",  # noqa: S104  a pod is reached from outside itself; the key and the policies guard it
+        "--port": names.PORTS[role],
+        "--fit": "off",
+        "--n-gpu-layers": 0 if context.stack.spec.gpu.sharing == "None" else layers,
+        "--ctx-size": server.context_tokens,
+        "--parallel": server.parallel,
+        "--batch-size": 512,
+        "--ubatch-size": 512,
+        "--flash-attn": "on",
+        "--cache-type-k": server.kv_cache_type,
+        "--cache-type-v": server.kv_cache_type,
+        "--cache-ram": 512,
+        "--threads": threads(size(role, server.resources)),
+        "--timeout": seconds(context.stack.spec.gateway.timeouts.request),
+    }
+    pairs = [text for name, value in flags.items() for text in (name, str(value))]
+    return [*pairs, "--kv-unified", "--metrics", "--slots", "--no-webui", "--offline", "--jinja"]

@@ -1,0 +1,50 @@
+"""Where model servers and fetch Jobs run: on the GPU's nodes, together where they share, never two of one role."""
+
+from typing import Any, TypedDict
+
+from coderag_operator.api.parts import Toleration
+from coderag_operator.desired import names
+from coderag_operator.desired.context import Context
+from coderag_operator.desired.references import digests
+
+NODE = "kubernetes.io/hostname"
+
+
+class Placement(TypedDict):
+    """The fields of a pod that say where it runs."""
+
+    node_selector: dict[str, str]
+    tolerations: tuple[Toleration, ...]
+    affinity: dict[str, Any]
+
+
+def model_placement(context: Context, component: str) -> Placement:
+    """Return where the pods of chat, code or the fetch Jobs run."""
+    gpu = context.stack.spec.gpu
+    affinity: dict[str, Any] = {}
+    if component != names.MODELS:
+        affinity["podAntiAffinity"] = _required(context, [component])
+    if together := _together(context, component):
+        affinity["podAffinity"] = _required(context, together)
+    return {"node_selector": gpu.node_selector, "tolerations": gpu.tolerations, "affinity": affinity}
+
+
+def _together(context: Context, component: str) -> list[str]:
+    """Return the components on whose node this one has to be: they share a GPU, or a claim that one node can mount.
+
+    A pod matches its own term, so the first of them can start anywhere.
+    """
+    on_claim = [*digests(context.stack), *([names.MODELS] if digests(context.stack) else [])]
+    if context.stack.spec.gpu.sharing == "TimeSlicing":
+        return sorted({*names.ROLES, *on_claim})
+    return sorted(on_claim) if component in on_claim else []
+
+
+def _required(context: Context, components: list[str]) -> dict[str, Any]:
+    labels = names.selector(context.stack, components[0])
+    selector = {
+        "matchLabels": {key: value for key, value in labels.items() if not key.endswith("/component")},
+        "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": components}],
+    }
+    term = {"labelSelector": selector, "topologyKey": NODE}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}

@@ -1,0 +1,139 @@
+"""The pod template of every workload: restricted, without an API token, with a checksum of what it reads."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coderag_operator.api.parts import ComponentSettings, Toleration
+from coderag_operator.desired import names
+from coderag_operator.desired.context import Context, checksum
+from coderag_operator.desired.env import Env
+from coderag_operator.desired.images import image
+from coderag_operator.desired.inputs import SecretFact
+from coderag_operator.desired.references import SecretReference, config_map_references, secret_references
+from coderag_operator.desired.sizing import size
+
+USER = 10001
+CHECKSUM_ANNOTATION = "coderag.dev/checksum"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """What differs from one component's pods to another's."""
+
+    component: str
+    image: str
+    settings: ComponentSettings
+    args: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    env: Env = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+    probes: dict[str, Any] = field(default_factory=dict)
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    mounts: list[dict[str, Any]] = field(default_factory=list)
+    gpus: int = 0
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    affinity: dict[str, Any] = field(default_factory=dict)
+    grace_seconds: int = 30
+    restart_policy: str = "Always"
+    config: Any = None
+
+
+def template(context: Context, pod: Pod) -> dict[str, Any]:
+    """Return the pod template."""
+    settings = pod.settings
+    annotations = settings.pod_annotations | {CHECKSUM_ANNOTATION: _checksum(context, pod)}
+    labels = settings.pod_labels | names.labels(context.stack, pod.component) | pod.labels
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": _spec(context, pod)}
+
+
+def _checksum(context: Context, pod: Pod) -> str:
+    """Return a digest of what the pod reads at its start and would not notice the change of."""
+    stack, inputs = context.stack, context.inputs
+    secrets = _read(secret_references(stack), pod.component, inputs.secrets)
+    maps = _read(config_map_references(stack), pod.component, inputs.config_maps)
+    return checksum([secrets, maps, pod.config])
+
+
+def _read(references: Iterable[SecretReference], component: str, facts: Mapping[str, SecretFact]) -> dict[str, str]:
+    mine = {reference.name for reference in references if reference.component == component and not reference.live}
+    return {name: facts[name].checksum for name in mine}
+
+
+def _spec(context: Context, pod: Pod) -> dict[str, Any]:
+    settings, spec = pod.settings, context.stack.spec
+    optional: dict[str, Any] = {
+        "imagePullSecrets": [{"name": reference.name} for reference in spec.image_pull_secrets],
+        "nodeSelector": pod.node_selector | settings.node_selector,
+        "tolerations": [toleration(one) for one in (*pod.tolerations, *settings.tolerations)],
+        "affinity": pod.affinity,
+        "priorityClassName": settings.priority_class_name,
+    }
+    return {
+        "serviceAccountName": context.name(pod.component),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": pod.restart_policy,
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(context, pod)],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *pod.volumes],
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _container(context: Context, pod: Pod) -> dict[str, Any]:
+    resources: dict[str, Any] = size(pod.component, pod.settings.resources)
+    if pod.gpus:
+        resources["limits"] |= {"nvidia.com/gpu": str(pod.gpus)}
+    optional: dict[str, Any] = {
+        "command": pod.command,
+        "args": pod.args,
+        "env": pod.env,
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in pod.ports.items()],
+    }
+    return {
+        "name": pod.component,
+        **image(context, pod.image),
+        **{key: value for key, value in optional.items() if value},
+        **pod.probes,
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *pod.mounts],  # noqa: S108  a volume of the pod's own
+    }
+
+
+def toleration(one: Toleration) -> dict[str, Any]:
+    """Return a toleration as Kubernetes takes it."""
+    return one.model_dump(by_alias=True, exclude_none=True)
+
+
+def http_probes(ready: str, live: str, *, startup_seconds: int) -> dict[str, Any]:
+    """Return the three probes on the port `http`; the startup probe holds the others back until the first success."""
+    return {
+        "startupProbe": _probe(ready, period=2, timeout=3, failures=startup_seconds // 2),
+        "readinessProbe": _probe(ready, period=5, timeout=3, failures=2),
+        "livenessProbe": _probe(live, period=15, timeout=5, failures=4),
+    }
+
+
+def _probe(path: str, *, period: int, timeout: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    }
