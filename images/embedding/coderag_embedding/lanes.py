@@ -86,8 +86,9 @@ class Lanes:
 
     def _forget(self, line: _Line, futures: list[asyncio.Future]) -> None:
         """Whoever asked has gone or one text failed: what still waits is not computed for nobody."""
-        cancelled = [future for future in futures if future.cancel()]
-        if cancelled:
+        for future in futures:
+            future.cancel()
+        if any(future.cancelled() for future in futures):
             line.waiting = deque(entry for entry in line.waiting if not entry[0].cancelled())
 
     def _pump(self) -> None:
