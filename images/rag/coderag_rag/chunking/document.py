@@ -9,8 +9,8 @@ from coderag_rag.chunking.header import embedded_text
 from coderag_rag.chunking.languages import TEXT, language_of, language_of_script
 from coderag_rag.chunking.selection import generated, skip_by_content
 from coderag_rag.chunking.splitter import split_text
-from coderag_rag.keyword import document_vector
 from coderag_rag.redaction import redact
+from coderag_rag.terms import document_weights
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def prepare_document(data: bytes, paths: list[str]) -> Document:
     pieces = []
     for chunk in split.chunks:
         if chunk.text.strip():
-            vector = document_vector(chunk.text, chunk.symbols, paths)
+            weights = document_weights(chunk.text, chunk.symbols, paths)
             embedded = embedded_text(chunk, language) if by_hand else None
             where = (chunk.start_line, chunk.end_line, chunk.text, chunk.symbols)
-            pieces.append(Piece(*where, embedded, vector.indices, vector.values))
+            pieces.append(Piece(*where, embedded, *weights))
     note = "generated: found by keyword only" if not by_hand else split.reason or reason
     return Document(language, split.chunker, note, pieces)

@@ -6,7 +6,7 @@ left out: it adds nothing to the vectors (measured) and would cost a new embeddi
 
 from coderag_rag.chunking.languages import label_of
 from coderag_rag.chunking.model import Chunk, Definition
-from coderag_rag.keyword import split_identifier
+from coderag_rag.terms import split_identifier
 
 _MOST_NAMES = 6
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from coderag_rag.chunking.__main__ import answer
+from coderag_rag.chunking.document import Document
 from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.git.command import Git, base_environment
 from coderag_rag.git.repository import Repository
 from coderag_rag.ingestion.embedder import Embedder
 from coderag_rag.ingestion.index import Index, IndexOpener
-from coderag_rag.ingestion.preparer import Preparer
 from coderag_rag.ingestion.sync import Source, Tools, apply_commit
 from coderag_rag.retry import RetryPolicy
 from coderag_rag.store.calls import Calls
@@ -124,10 +125,17 @@ class Remote:
         return self.git("rev-parse", "HEAD")
 
 
+class Inline:
+    """Prepares documents without the child process."""
+
+    async def prepare(self, data: bytes, paths: list[str]) -> Document:
+        return answer(data, paths)
+
+
 class Bench:
     """One index with everything around it, for tests of syncs."""
 
-    def __init__(self, folder: Path, preparer: Preparer) -> None:
+    def __init__(self, folder: Path, preparer: Inline) -> None:
         self.folder, self.preparer = folder, preparer
         self.qdrant, self.embedding = MemoryQdrant(), FakeEmbedding()
         self.call = Calls(self.qdrant, ONE_TRY)  # type: ignore[arg-type]
@@ -179,14 +187,7 @@ class Bench:
 
 
 @pytest.fixture
-async def preparer():
-    child = Preparer(deadline=30)
-    yield child
-    await child.aclose()
-
-
-@pytest.fixture
-async def bench(tmp_path, preparer):
-    made = Bench(tmp_path, preparer)
+async def bench(tmp_path):
+    made = Bench(tmp_path, Inline())
     yield made
     await made.qdrant.close()

@@ -1,0 +1,87 @@
+"""Search tokens of code and text, and their weights: the words of the keyword leg.
+
+One function turns text into tokens for chunks and for queries alike. Identifiers are split at camelCase and snake_case
+and kept whole as well, so both `retry policy` and `retryPolicy` find `retryPolicy`. Hangul has no spaces to rely on
+inside a word, so it becomes bigrams. Term frequency is saturated here; inverse document frequency is Qdrant's part.
+It stands apart from `keyword` so that the chunking process need not load the Qdrant client.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from threading import Lock
+from typing import NamedTuple
+
+import mmh3
+import snowballstemmer
+
+_WORD = re.compile(r"[\uac00-\ud7a3]+|[^\W\uac00-\ud7a3]+")
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
+# BM25's saturation and length normalisation. The chunk budget fixes the usual length, so it is a constant here.
+_K1, _B, _USUAL_LENGTH = 1.2, 0.75, 120.0
+_LONGEST_TOKEN = 64
+_SYMBOL_WEIGHT = 2
+
+_stemmer = snowballstemmer.stemmer("english")
+_stemmer_lock = Lock()  # the stemmer keeps the word it works on in itself
+
+
+@lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    with _stemmer_lock:
+        return _stemmer.stemWord(word)
+
+
+def split_identifier(name: str) -> list[str]:
+    """Return the words of an identifier in lower case: `HTTPServer_v2` gives http, server, v, 2."""
+    return [part.lower() for part in _PART.findall(name)]
+
+
+def _word_tokens(word: str) -> list[str]:
+    if _HANGUL.match(word):
+        return [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+    if not word.isascii():
+        return [word.strip("_").lower()]
+    parts = split_identifier(word)
+    whole = word.strip("_").lower()
+    stems = [_stem(part) for part in parts if len(part) > 1 or part.isdigit()]
+    return stems if len(parts) <= 1 else [whole, *stems]
+
+
+def tokens(text: str) -> list[str]:
+    """Return the search tokens of a text, in order and with repetitions."""
+    found = (token for word in _WORD.findall(text) for token in _word_tokens(word))
+    return [token for token in found if 0 < len(token) <= _LONGEST_TOKEN]
+
+
+class Weights(NamedTuple):
+    """Token ids in ascending order, and the weight of each."""
+
+    indices: list[int]
+    values: list[float]
+
+
+def _weights(by_token: dict[str, float]) -> Weights:
+    by_id: dict[int, float] = {}
+    for token, weight in by_token.items():
+        index = mmh3.hash(token, signed=False)
+        by_id[index] = max(weight, by_id.get(index, 0.0))
+    ordered = sorted(by_id)
+    return Weights(ordered, [by_id[index] for index in ordered])
+
+
+def document_weights(text: str, symbols: Iterable[str] = (), paths: Iterable[str] = ()) -> Weights:
+    """Weigh a chunk: its text, its symbols twice and the words of its paths once."""
+    counts = Counter(tokens(text))
+    for symbol in dict.fromkeys(tokens(" ".join(symbols))):
+        counts[symbol] += _SYMBOL_WEIGHT
+    counts.update(set(tokens(" ".join(paths))))
+    scale = _K1 * (1 - _B + _B * counts.total() / _USUAL_LENGTH)
+    return _weights({token: count * (_K1 + 1) / (count + scale) for token, count in counts.items()})
+
+
+def query_weights(text: str) -> Weights:
+    """Weigh a query: each token once."""
+    return _weights(dict.fromkeys(tokens(text), 1.0))
