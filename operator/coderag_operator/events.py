@@ -1,0 +1,58 @@
+"""What is worth an Event: the moments at which a stack's status turns, and new keys. Pure; nothing at rest."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Conditions = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One Event, before it has a time and an object."""
+
+    type: str  # Normal or Warning
+    reason: str
+    message: str
+
+
+def find_notices(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> tuple[Notice, ...]:
+    """Return the Events that the change from one list of conditions to another is worth."""
+    return tuple(compare(*({str(one["type"]): one for one in conditions} for conditions in (before, after))))
+
+
+def compare(old: Conditions, new: Conditions) -> Iterator[Notice]:
+    """Yield an Event for each turn that people want to hear of."""
+    if turned(old, new, "Ready"):
+        yield Notice("Normal", "Ready", str(new["Ready"]["message"]))
+    if turned(old, new, "ModelsFetched") and new["ModelsFetched"]["reason"] == "AllFetched":
+        yield Notice("Normal", "ModelsFetched", str(new["ModelsFetched"]["message"]))
+    stalled = new.get("Stalled", {})
+    same = (old.get("Stalled", {}).get("reason"), old.get("Stalled", {}).get("message"))
+    if stalled.get("status") == "True" and same != (stalled["reason"], stalled["message"]):
+        yield Notice("Warning", str(stalled["reason"]), str(stalled["message"]))
+    if turned(old, new, "Degraded") and is_true(old, "Ready"):
+        yield Notice("Warning", "Degraded", str(new["Degraded"]["message"]))
+    if turned(old, new, "FailoverActive"):
+        yield Notice("Warning", "FailoverActive", str(new["FailoverActive"]["message"]))
+
+
+def turned(old: Conditions, new: Conditions, kind: str) -> bool:
+    """Tell whether a condition has become True."""
+    return is_true(new, kind) and not is_true(old, kind)
+
+
+def is_true(conditions: Conditions, kind: str) -> bool:
+    """Tell whether a condition is there and True."""
+    return conditions.get(kind, {}).get("status") == "True"
+
+
+def announce_keys(first: bool, name: str) -> Notice:
+    """Return the Event for a keys Secret that was made."""
+    if first:
+        return Notice("Normal", "KeysCreated", f"created Secret {name} with random keys")
+    return Notice(
+        "Warning",
+        "KeysRecreated",
+        f"Secret {name} was gone: it has new keys, pods roll, and users need the new api-key",
+    )

@@ -1,0 +1,104 @@
+"""The step of a pass that writes: a plan carried out object by object, one failure in nobody's way."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from coderag_operator.errors import Blocked, Failure, Terminal, Transient
+from coderag_operator.kube.cache import Memory
+from coderag_operator.kube.client import Kube
+from coderag_operator.kube.kinds import BY_NAME
+from coderag_operator.observed.child import COMPONENT, MANAGED_BY, MANAGER, STACK, Child, Live, read_owner
+from coderag_operator.plan import Plan, Problem, Step
+
+Children = dict[tuple[str, str], Child]
+HOPELESS = {"Unreachable", "TooManyRequests", "Timeout"}  # the next call would end in the same way
+
+
+@dataclass
+class Done:
+    """What was written, what was refused, and the first failure that is worth another try."""
+
+    applied: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+    transient: Transient | None = None
+    blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Writes for one stack; `children` is kept at what the API server returned."""
+
+    kube: Kube
+    memory: Memory
+    uid: str
+    children: Children
+
+    def carry_out(self, plan: Plan, expired: Iterable[Child]) -> Done:
+        """Apply and delete what the plan says, and delete the Jobs that are to run again."""
+        done = Done()
+        for step in plan.apply:
+            if done.transient and done.transient.reason in HOPELESS:
+                return done
+            self._try(step, done)
+        for child in (*plan.prune, *expired):
+            self._delete(child, done)
+        return done
+
+    def _try(self, step: Step, done: Done) -> None:
+        try:
+            self._apply(step, done)
+        except Transient as failure:
+            done.transient = done.transient or failure
+        except (Terminal, Blocked) as failure:
+            done.blocked |= isinstance(failure, Blocked)
+            done.problems.append(describe(step, failure))
+
+    def _apply(self, step: Step, done: Done) -> None:
+        refusal = self.memory.find_refusal(step.key, step.version, step.digest)
+        if refusal is not None:
+            raise refusal
+        if not step.version:
+            self._refuse_foreign(step)
+        try:
+            live = self.kube.apply(dict(step.manifest))
+        except Terminal as failure:
+            self.memory.keep_refused(step.key, step.version, step.digest, failure)
+            raise
+        self.children[step.key] = self.memory.keep_applied(live, step.digest)
+        done.applied[step.key[0]] += 1
+
+    def _refuse_foreign(self, step: Step) -> None:
+        """Raise when an object of that name exists that is not ours: force would take it over."""
+        kind, name = step.key
+        live = self.kube.get(BY_NAME[kind], step.manifest["metadata"]["namespace"], name)
+        if live is not None and not self._is_ours(live, step):
+            raise Blocked("NameTaken", "exists and belongs to somebody else; delete it or give the stack another name")
+
+    def _is_ours(self, live: Live, step: Step) -> bool:
+        owner, labels = read_owner(live["metadata"]), live["metadata"].get("labels") or {}
+        wanted = step.manifest["metadata"]["labels"][STACK]
+        labelled = labels.get(MANAGED_BY) == MANAGER and labels.get(STACK) == wanted
+        return owner == self.uid or (not owner and labelled)
+
+    def _delete(self, child: Child, done: Done) -> None:
+        try:
+            self.kube.delete(BY_NAME[child.kind], child.namespace, child.name, child.uid)
+        except Transient as failure:
+            done.transient = done.transient or failure
+            return
+        except (Terminal, Blocked) as failure:
+            text = f"{child.kind} {child.name} cannot be deleted: {failure.message}"
+            done.problems.append(Problem(child.component, child.kind, child.name, failure.reason, text))
+            return
+        self.memory.keep_deleted(child)
+        self.children.pop(child.key, None)
+        done.deleted[child.kind] += 1
+
+
+def describe(step: Step, failure: Failure) -> Problem:
+    """Return the problem of an object that was refused."""
+    kind, name = step.key
+    component = step.manifest["metadata"]["labels"][COMPONENT]
+    return Problem(component, kind, name, failure.reason, f"{kind} {name}: {failure.message}")

@@ -1,0 +1,73 @@
+"""From a pass to the view that the conditions are made from: the stack, its live children and what was learnt."""
+
+from collections.abc import Iterable, Mapping
+
+from coderag_operator.api import InvalidSpec, Stack
+from coderag_operator.conditions import COMPONENTS, ROLES, Fetch, View
+from coderag_operator.desired import Desired, digests, service_url
+from coderag_operator.observed.child import Child, Live
+from coderag_operator.observed.components import find_stand_ins, read_component
+from coderag_operator.observed.details import Workload
+from coderag_operator.observed.facts import Facts
+from coderag_operator.observed.index import Index
+from coderag_operator.plan import Problem
+
+
+def observe(
+    stack: Stack,
+    desired: Desired,
+    children: Mapping[tuple[str, str], Child],
+    facts: Facts,
+    problems: Iterable[Problem],
+    index: Index | None,
+    unfinished: bool,
+) -> View:
+    """Return the view of a stack whose spec is valid."""
+    external = frozenset(role for role in ROLES if getattr(stack.spec.models, role).external)
+    return View(
+        generation=stack.generation,
+        components={name: read_component(name, children.values()) for name in COMPONENTS if name not in external},
+        external=external,
+        frozen=desired.frozen,
+        problems=tuple(problems),
+        fetches=tuple(read_fetch(role, digest, facts, children.values()) for role, digest in digests(stack).items()),
+        stand_ins=find_stand_ins(children.values()),
+        repositories=tuple(repository.name for repository in stack.spec.repositories),
+        index=index,
+        suspended=stack.spec.suspend,
+        unfinished=unfinished,
+    )
+
+
+def observe_invalid(
+    body: Live, children: Mapping[tuple[str, str], Child], error: InvalidSpec, index: Index | None
+) -> View:
+    """Return the view of a stack whose spec cannot be followed: what runs is told from the children alone."""
+    workloads = {child.component for child in children.values() if isinstance(child.details, Workload)}
+    outside = frozenset(role for role in ROLES if "gateway" in workloads and role not in workloads)
+    return View(
+        generation=body["metadata"].get("generation", 0),
+        components={name: read_component(name, children.values()) for name in COMPONENTS if name in workloads},
+        external=outside,
+        stand_ins=find_stand_ins(children.values()),
+        index=index,
+        invalid=str(error),
+    )
+
+
+def read_fetch(role: str, digest: str, facts: Facts, children: Iterable[Child]) -> Fetch:
+    """Return how far the model file of a role is; a failure counts only while its Job is still there."""
+    if digest in facts.models:
+        return Fetch(role, True)
+    failed = facts.fetches.get(digest)
+    if failed is None:
+        return Fetch(role, False)
+    final = failed.final and any(child.uid == failed.job_uid for child in children)
+    return Fetch(role, False, final, failed.reason, failed.message)
+
+
+def list_endpoints(stack: Stack) -> dict[str, str]:
+    """Return the addresses of a stack."""
+    found = {name: service_url(stack, name) for name in ("gateway", "rag")}
+    ingress = stack.spec.expose.ingress
+    return {**found, **({"external": f"https://{ingress.host}"} if ingress else {})}

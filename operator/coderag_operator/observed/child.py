@@ -1,0 +1,170 @@
+"""A live child as the operator keeps it: a tenth of the object, so that ten thousand of them fit in a small process."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coderag_operator.observed.details import Claim, Data, Details, Job, Nothing, Pod, Route, Workload
+
+Live = Mapping[str, Any]
+STACK = "coderag.dev/stack"
+COMPONENT = "app.kubernetes.io/component"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "coderag-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One live object that carries a stack's label."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    version: str  # resourceVersion
+    stack: str
+    component: str
+    owner: str  # UID of its controller, empty when it has none
+    deleting: bool
+    details: Details
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return what identifies the object within its namespace."""
+        return self.kind, self.name
+
+
+def project(live: Live) -> Child:
+    """Return the projection of a live object; it needs `kind`, which lists leave out and watches do not."""
+    metadata = live["metadata"]
+    labels = metadata.get("labels") or {}
+    return Child(
+        kind=live["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        version=metadata.get("resourceVersion", ""),
+        stack=labels.get(STACK, ""),
+        component=labels.get(COMPONENT, ""),
+        owner=read_owner(metadata),
+        deleting="deletionTimestamp" in metadata,
+        details=read_details(live),
+    )
+
+
+def read_owner(metadata: Live) -> str:
+    """Return the UID of the object's controller, empty when it has none."""
+    references = metadata.get("ownerReferences") or []
+    return next((str(one.get("uid", "")) for one in references if one.get("controller")), "")
+
+
+def read_details(live: Live) -> Details:
+    """Return what this kind of object tells about its state."""
+    match live["kind"]:
+        case "Deployment" | "StatefulSet":
+            return read_workload(live)
+        case "Job":
+            return read_job(live)
+        case "Pod":
+            return read_pod(live)
+        case "PersistentVolumeClaim":
+            return read_claim(live)
+        case "Secret" | "ConfigMap":
+            return read_data(live)
+        case "Ingress":
+            return read_route(live)
+        case _:
+            return Nothing()
+
+
+def read_workload(live: Live) -> Workload:
+    """Return the state of a Deployment or a StatefulSet."""
+    spec, status = live.get("spec") or {}, live.get("status") or {}
+    conditions = {one["type"]: one for one in status.get("conditions") or []}
+    return Workload(
+        generation=live["metadata"].get("generation", 0),
+        observed_generation=status.get("observedGeneration", 0),
+        wanted=spec.get("replicas", 1),
+        updated=status.get("updatedReplicas", 0),
+        total=status.get("replicas", 0),
+        ready=status.get("readyReplicas", 0),
+        late=(conditions.get("Progressing") or {}).get("reason") == "ProgressDeadlineExceeded",
+        paused=bool(spec.get("paused")),
+        frozen_fields={
+            name: spec[name] for name in ("selector", "serviceName", "volumeClaimTemplates") if name in spec
+        },
+    )
+
+
+def read_job(live: Live) -> Job:
+    """Return the state of a Job and the model that it fetches."""
+    status = live.get("status") or {}
+    conditions = {one["type"] for one in status.get("conditions") or [] if one.get("status") == "True"}
+    return Job(
+        digest=(live["metadata"].get("annotations") or {}).get("coderag.dev/sha256", ""),
+        complete="Complete" in conditions,
+        failed="Failed" in conditions,
+        active=bool(status.get("active")),
+    )
+
+
+def read_pod(live: Live) -> Pod:
+    """Return the state of a pod: why it does not start, and what its containers said when they ended."""
+    metadata, status = live["metadata"], live.get("status") or {}
+    conditions = {one["type"]: one for one in status.get("conditions") or []}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    scheduled = conditions.get("PodScheduled") or {}
+    return Pod(
+        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        phase=status.get("phase", "Pending"),
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        waiting=tuple(sorted(filter(None, map(read_waiting, containers)))),
+        endings=tuple(filter(None, (read_ending(one) for one in containers))),
+        serves=frozenset(read_serves(metadata.get("labels") or {})),
+        evicted=status.get("reason", "") if status.get("phase") == "Failed" else "",
+    )
+
+
+def read_waiting(container: Live) -> tuple[str, str] | None:
+    """Return why a container does not run, when that is worth telling; a plain start is not."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    reason = waiting.get("reason", "")
+    return (reason, container.get("image", "")) if reason not in ("", "ContainerCreating", "PodInitializing") else None
+
+
+def read_ending(container: Live) -> str | None:
+    """Return the termination message of a container that has ended for good."""
+    ended = (container.get("state") or {}).get("terminated")
+    return None if ended is None else str(ended.get("message") or "")
+
+
+def read_serves(labels: Live) -> list[str]:
+    """Return the roles that a pod is labelled to serve."""
+    prefix = "coderag.dev/serves-"
+    return [name.removeprefix(prefix) for name, value in labels.items() if name.startswith(prefix) and value == "true"]
+
+
+def read_claim(live: Live) -> Claim:
+    """Return the state of a volume claim."""
+    requests = ((live.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    return Claim(phase=(live.get("status") or {}).get("phase", "Pending"), requested=requests.get("storage", ""))
+
+
+def read_data(live: Live) -> Data:
+    """Return the checksum and the key names of a Secret or ConfigMap; the values of our own facts, of nothing else."""
+    data = {**(live.get("data") or {}), **(live.get("binaryData") or {})}
+    facts = live["kind"] == "ConfigMap" and (live["metadata"].get("labels") or {}).get(COMPONENT) == "facts"
+    return Data(checksum=digest(data), keys=frozenset(data), values=dict(data) if facts else {})
+
+
+def read_route(live: Live) -> Route:
+    """Return where an Ingress is reachable."""
+    entries = ((live.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    return Route(tuple(sorted(str(one.get("hostname") or one.get("ip") or "") for one in entries)))
+
+
+def digest(value: object) -> str:
+    """Return a checksum of a JSON value that does not depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""What each kind of child tells about its state, as small frozen records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment or StatefulSet."""
+
+    generation: int = 0
+    observed_generation: int = 0
+    wanted: int = 1
+    updated: int = 0
+    total: int = 0
+    ready: int = 0
+    late: bool = False
+    paused: bool = False
+    frozen_fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def converged(self) -> bool:
+        """Tell whether the pods of the latest template, and only those, are there and ready."""
+        seen = self.observed_generation >= self.generation
+        return seen and self.updated == self.total == self.ready == self.wanted
+
+    @property
+    def serving(self) -> bool:
+        """Tell whether any pod is ready, of whichever template."""
+        return self.ready > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Job; `digest` is the model that it fetches."""
+
+    digest: str = ""
+    complete: bool = False
+    failed: bool = False
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod: why it does not start, what its containers said at the end, and the roles it is labelled to serve."""
+
+    ready: bool = False
+    phase: str = "Pending"
+    unschedulable: str = ""
+    waiting: tuple[tuple[str, str], ...] = ()
+    endings: tuple[str, ...] = ()
+    serves: frozenset[str] = frozenset()
+    evicted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A volume claim."""
+
+    phase: str = "Pending"
+    requested: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A Secret or ConfigMap. `values` is filled for our facts only: nothing else is worth the memory or the risk."""
+
+    checksum: str = ""
+    keys: frozenset[str] = frozenset()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An Ingress: the addresses that its controller gave it."""
+
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A kind whose existence is all there is to know."""
+
+
+Details = Workload | Job | Pod | Claim | Data | Route | Nothing

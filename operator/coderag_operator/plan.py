@@ -1,0 +1,152 @@
+"""What one pass has to write: desired objects against the children that are there. Pure; the pass carries it out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coderag_operator.desired import Desired
+from coderag_operator.observed.child import COMPONENT, Child, digest
+from coderag_operator.observed.details import Claim, Workload
+from coderag_operator.observed.quantity import parse_quantity
+
+Manifest = Mapping[str, Any]
+Name = tuple[str, str]
+# Secrets are never pruned: the operator has no right to delete one. Pods belong to their workloads.
+PRUNABLE = {
+    "Deployment", "StatefulSet", "Job", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service", "Ingress",
+    "NetworkPolicy", "PodDisruptionBudget",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One object that cannot be brought to its desired state, and what to do about it."""
+
+    component: str
+    kind: str
+    name: str
+    reason: str
+    message: str
+    needs_person: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One object to apply; `version` is the one it replaces, empty when the object is new."""
+
+    manifest: Manifest
+    digest: str
+    version: str = ""
+
+    @property
+    def key(self) -> Name:
+        """Return kind and name of the object."""
+        return name_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to apply, what to delete, and what must not be touched."""
+
+    apply: tuple[Step, ...]
+    prune: tuple[Child, ...]
+    problems: tuple[Problem, ...]
+
+
+def plan(desired: Desired, children: Iterable[Child], owner: str, applied: Mapping[Name, tuple[str, str]]) -> Plan:
+    """Return the writes that bring the children of the stack with this UID to their desired state.
+
+    `applied` holds, for every object this process has applied, the resourceVersion that came back and the digest of the
+    body: an object that still has that version and shall have that body is left alone.
+    """
+    live = {child.key: child for child in children}
+    steps: list[Step] = []
+    problems: list[Problem] = []
+    for manifest in desired.objects:
+        child = live.get(name_of(manifest))
+        problem = child and find_problem(manifest, child, owner)
+        if problem:
+            problems.append(problem)
+        elif not (child and child.deleting):  # a deleted object comes back when it is gone
+            steps.extend(plan_apply(manifest, child, applied))
+    return Plan(tuple(steps), plan_prune(desired, live.values(), owner), tuple(problems))
+
+
+def plan_apply(manifest: Manifest, child: Child | None, applied: Mapping[Name, tuple[str, str]]) -> Sequence[Step]:
+    """Return the step that applies an object, nothing when it is as this process left it."""
+    version, wanted = child.version if child else "", digest(manifest)
+    if child and applied.get(child.key) == (version, wanted):
+        return ()
+    return (Step(manifest, wanted, version),)
+
+
+def plan_prune(desired: Desired, children: Iterable[Child], owner: str) -> tuple[Child, ...]:
+    """Return the children that are ours by controller UID, no longer desired and not frozen."""
+    wanted = {name_of(manifest) for manifest in desired.objects}
+    surplus = (
+        child
+        for child in children
+        if child.kind in PRUNABLE
+        and child.owner == owner
+        and child.component not in desired.frozen
+        and child.key not in wanted
+        and not child.deleting
+    )
+    return tuple(sorted(surplus, key=lambda child: child.key))
+
+
+def find_problem(manifest: Manifest, child: Child, owner: str) -> Problem | None:
+    """Return why a live object cannot be brought to its desired state, None when it can."""
+    if child.owner not in ("", owner):
+        return describe(
+            manifest,
+            "NameTaken",
+            "belongs to another controller; it disappears by itself if a stack of this name was deleted just now, "
+            "otherwise delete it or give the stack another name",
+        )
+    if isinstance(child.details, Workload):
+        return find_immutable(manifest, child.details)
+    if isinstance(child.details, Claim):
+        return find_shrink(manifest, child.details)
+    return None
+
+
+def find_immutable(manifest: Manifest, live: Workload) -> Problem | None:
+    """Return a problem when a field that Kubernetes never changes would have to change."""
+    for name, value in live.frozen_fields.items():
+        if not contains(value, manifest["spec"].get(name, value)):
+            return describe(
+                manifest,
+                "ImmutableFieldChanged",
+                f"spec.{name} cannot change; delete the object and it comes back as wanted",
+            )
+    return None
+
+
+def find_shrink(manifest: Manifest, live: Claim) -> Problem | None:
+    """Return a problem when a volume claim would have to become smaller."""
+    wanted = manifest["spec"]["resources"]["requests"]["storage"]
+    if live.requested and parse_quantity(wanted) < parse_quantity(live.requested):
+        text = f"has {live.requested} and cannot shrink to {wanted}; ask for {live.requested} or more"
+        return describe(manifest, "ClaimCannotShrink", text)
+    return None
+
+
+def contains(live: Any, wanted: Any) -> bool:
+    """Tell whether a live value, with the API server's defaults in it, is what is wanted."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(name in live and contains(live[name], wanted[name]) for name in wanted)
+    if isinstance(wanted, list):
+        return isinstance(live, list) and len(live) == len(wanted) and all(map(contains, live, wanted))
+    return bool(live == wanted)
+
+
+def describe(manifest: Manifest, reason: str, text: str) -> Problem:
+    """Return a problem of an object; the message starts with what the object is."""
+    kind, name = name_of(manifest)
+    return Problem(manifest["metadata"]["labels"][COMPONENT], kind, name, reason, f"{kind} {name}: {text}")
+
+
+def name_of(manifest: Manifest) -> Name:
+    """Return kind and name of a manifest."""
+    return manifest["kind"], manifest["metadata"]["name"]

@@ -1,0 +1,82 @@
+"""The whole status of a stack as one value. Pure; compared with what is there and written once, only if it differs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coderag_operator.conditions import ROLES, View, compute
+from coderag_operator.observed.index import Repository
+
+COMMIT_LENGTH = 7
+LISTS = ("conditions", "roles", "repositories")
+
+
+def build_status(view: View, before: Mapping[str, Any], endpoints: Mapping[str, str], now: str) -> dict[str, Any]:
+    """Return the status: conditions, summary, roles, repositories and endpoints."""
+    repositories = list_repositories(view, before)
+    status = {
+        "observedGeneration": view.generation,
+        "conditions": compute(view, before.get("conditions") or (), now),
+        "summary": {"serving": summarize_serving(view), "indexed": summarize_index(view, repositories)},
+        "roles": [build_role(view, role, before, now) for role in ROLES],
+        "repositories": repositories,
+        "endpoints": dict(endpoints) or before.get("endpoints"),
+    }
+    return {name: value for name, value in status.items() if value not in (None, [])}
+
+
+def differs(status: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Tell whether a status says anything else than the one before; the API server fills absent lists in."""
+    return fill(status) != fill(before)
+
+
+def fill(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a status as the API server stores it."""
+    return {**{name: [] for name in LISTS}, **status}
+
+
+def summarize_serving(view: View) -> str:
+    """Return who answers for each role: chat=chat,code=external; a dash where nobody does."""
+    return ",".join(f"{role}={name_server(view, role) or '-'}" for role in ROLES)
+
+
+def name_server(view: View, role: str) -> str:
+    """Return what answers for a role: a component, or external."""
+    active = view.active(role) if view.serving("gateway") else ""
+    return "external" if active in view.external else active
+
+
+def summarize_index(view: View, repositories: list[dict[str, Any]]) -> str:
+    """Return the served commit of the only repository, or how many of several are served."""
+    served = [one["commit"] for one in repositories if one.get("commit")]
+    total = max(len(view.repositories), len(repositories))
+    if total == 1 and served:
+        return str(served[0])[:COMMIT_LENGTH]
+    return f"{len(served)}/{total}" if total else "-"
+
+
+def build_role(view: View, role: str, before: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Return who answers for a role, and since when."""
+    old: Mapping[str, Any] = next((one for one in before.get("roles") or () if one["role"] == role), {})
+    active = name_server(view, role) or "none"
+    since = old.get("since", now) if old.get("active") == active else now
+    reason = "Own" if active in (role, "external") else "NotServed" if active == "none" else "StandIn"
+    return {"role": role, "active": active, "since": since, "reason": reason}
+
+
+def list_repositories(view: View, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the repositories as last reported; those of the spec that nobody reported yet are pending."""
+    if view.invalid or view.index is None or not view.index.reachable:
+        known = {one["name"]: dict(one) for one in before.get("repositories") or ()}
+    else:
+        known = {one.name: build_repository(one) for one in view.index.repositories}
+    wanted = sorted(known if view.invalid else view.repositories)
+    return [known.get(name, {"name": name, "state": "Pending"}) for name in wanted]
+
+
+def build_repository(one: Repository) -> dict[str, Any]:
+    """Return one repository of the status; what is empty is left out."""
+    entry = {
+        "name": one.name, "ref": one.ref, "state": one.state, "commit": one.commit, "indexedAt": one.indexed_at,
+        "files": one.files, "chunks": one.chunks, "skipped": one.skipped, "message": one.message,
+    }  # fmt: skip
+    return {name: value for name, value in entry.items() if value not in ("", 0)}
