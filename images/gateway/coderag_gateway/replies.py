@@ -1,0 +1,52 @@
+"""Passes a response through untouched as it streams, or holds back an error to see whether to reword it."""
+
+import json
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Send
+
+from coderag_gateway.outcome import translate
+
+
+class Reply:
+    """An ASGI `send` that streams good answers and rewrites bad ones."""
+
+    def __init__(self, send: Send, dropped: Iterable[str] = ()) -> None:
+        """Wrap the real `send`; `dropped` are the body fields to report."""
+        self._send = send
+        self._dropped = ",".join(dropped)
+        self._held: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        """Take one message from LiteLLM."""
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        elif self._held is None:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish(self._held)
+
+    async def _begin(self, message: Message) -> None:
+        if self._dropped:
+            # a name may hold anything; a header may not
+            MutableHeaders(scope=message)["x-coderag-dropped-params"] = ascii(self._dropped)[1:-1]
+        if message["status"] >= 400:
+            self._held = message
+        else:
+            await self._send(message)
+
+    async def _finish(self, start: Message) -> None:
+        found = translate(start["status"], Headers(scope=start), self._body)
+        if found is not None:
+            status, document, extra = found
+            self._body = json.dumps(document).encode()
+            start = {**start, "status": status}
+            headers = MutableHeaders(raw=list(start["headers"]))
+            headers.update({**extra, "content-type": "application/json", "content-length": str(len(self._body))})
+            start["headers"] = headers.raw
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": self._body})
