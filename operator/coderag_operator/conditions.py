@@ -5,13 +5,12 @@ Messages hold no time, no identifier and no count that changes by itself: an equ
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from coderag_operator.desired.inputs import Frozen
 from coderag_operator.observed.components import Component
 from coderag_operator.observed.index import Index
-from coderag_operator.plan import Problem
+from coderag_operator.observed.view import ROLES, Fetch, View
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Component, the condition that speaks of it, in the order in which a stack starts.
@@ -19,7 +18,6 @@ COMPONENTS = {
     "qdrant": "VectorStoreReady", "embedding": "EmbeddingReady", "rag": "RagReady", "ingestion": "",
     "chat": "ChatReady", "code": "CodeReady", "gateway": "GatewayReady",
 }  # fmt: skip
-ROLES = {"chat": "code", "code": "chat"}  # a role, and who stands in for it
 WAITING = {"KeysPending", "ModelCachePending", "ModelNotFetched"}  # frozen for a reason that passes by itself
 MODEL_REMEDIES = {
     "ChecksumMismatch": "correct source.http.sha256, or the file at source.http.url",
@@ -28,49 +26,6 @@ MODEL_REMEDIES = {
     "NotGguf": "give the address of a GGUF file",
     "NoSpace": "raise spec.modelCache.size",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """A model file that a role needs: present, failed for good, or on its way."""
-
-    role: str
-    fetched: bool
-    final: bool = False
-    reason: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class View:
-    """Everything that the conditions are made from. `invalid` is why the spec of this generation is not followed."""
-
-    generation: int
-    components: Mapping[str, Component]
-    external: frozenset[str] = frozenset()
-    frozen: Mapping[str, Frozen] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    fetches: tuple[Fetch, ...] = ()
-    stand_ins: Mapping[str, str] = field(default_factory=dict)
-    repositories: tuple[str, ...] = ()
-    index: Index | None = None
-    invalid: str = ""
-    suspended: bool = False
-    unfinished: bool = False
-
-    def serves(self, role: str) -> bool:
-        """Tell whether a role's own model answers, as far as the cluster shows."""
-        return role in self.external or self.serving(role)
-
-    def serving(self, component: str) -> bool:
-        """Tell whether a component has a ready pod, of whichever generation."""
-        return component in self.components and self.components[component].serving
-
-    def active(self, role: str) -> str:
-        """Return which model answers for a role through the gateway, empty when none does."""
-        if role in self.stand_ins:
-            return self.stand_ins[role]
-        return next((one for one in (role, ROLES[role]) if self.serves(one)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import BY_NAME
 from coderag_operator.observed.child import COMPONENT, MANAGED_BY, MANAGER, STACK, Child, Live, read_owner
-from coderag_operator.plan import Plan, Problem, Step
+from coderag_operator.observed.problem import Problem
+from coderag_operator.plan import Plan, Step
 
 Children = dict[tuple[str, str], Child]
 HOPELESS = {"Unreachable", "TooManyRequests", "Timeout"}  # the next call would end in the same way

@@ -25,7 +25,7 @@ from coderag_operator.kube.kinds import BY_NAME, SECRET
 from coderag_operator.observed.child import Child, project
 from coderag_operator.observed.details import Data
 from coderag_operator.observed.facts import Facts, read_facts
-from coderag_operator.plan import Problem
+from coderag_operator.observed.problem import Problem
 
 KEY_BYTES = 32  # 43 characters, URL-safe
 Children = dict[tuple[str, str], Child]

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 
 from coderag_operator.api import InvalidSpec, Stack
-from coderag_operator.conditions import COMPONENTS, ROLES, Fetch, View
+from coderag_operator.conditions import COMPONENTS
 from coderag_operator.desired import Desired, digests, service_url
 from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.components import find_stand_ins, read_component
 from coderag_operator.observed.details import Workload
 from coderag_operator.observed.facts import Facts
 from coderag_operator.observed.index import Index
-from coderag_operator.plan import Problem
+from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.view import ROLES, Fetch, View
 
 
 def observe(

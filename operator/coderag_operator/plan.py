@@ -7,6 +7,7 @@ from typing import Any
 from coderag_operator.desired import Desired
 from coderag_operator.observed.child import COMPONENT, Child, digest
 from coderag_operator.observed.details import Claim, Workload
+from coderag_operator.observed.problem import Problem
 from coderag_operator.observed.quantity import parse_quantity
 
 Manifest = Mapping[str, Any]
@@ -16,18 +17,6 @@ PRUNABLE = {
     "Deployment", "StatefulSet", "Job", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service", "Ingress",
     "NetworkPolicy", "PodDisruptionBudget",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One object that cannot be brought to its desired state, and what to do about it."""
-
-    component: str
-    kind: str
-    name: str
-    reason: str
-    message: str
-    needs_person: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coderag_operator.api import InvalidSpec, Stack, parse
-from coderag_operator.conditions import WAITING, View
+from coderag_operator.conditions import WAITING, compute
 from coderag_operator.desired import Desired, Inputs, build, keys_secret_name
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.names import FACTS
@@ -27,7 +27,9 @@ from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.facts import Facts, write_facts
 from coderag_operator.observed.fetches import Lesson, learn
 from coderag_operator.observed.index import Index
-from coderag_operator.plan import Problem, plan
+from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.view import View
+from coderag_operator.plan import plan
 from coderag_operator.status import build_status, differs
 
 PATIENCE = 3  # passes that may fail in a row before the status says so
@@ -133,15 +135,16 @@ def add_facts(stack: Stack, desired: Desired, facts: Facts) -> Desired:
 def report(tools: Tools, memory: Memory, body: Live, view: View, endpoints: Mapping[str, str]) -> Outcome:
     """Write the status if it says anything new."""
     before = body.get("status") or {}
-    status = build_status(view, before, endpoints, tools.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
-    conditions = tuple(status["conditions"])
+    now = tools.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = compute(view, before.get("conditions") or (), now)
+    status = build_status(view, conditions, before, endpoints, now)
     if not differs(status, before):
-        return Outcome(conditions=conditions)
+        return Outcome(conditions=tuple(conditions))
     named = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
     manifest = {"apiVersion": STACK.api_version, "kind": STACK.name, "metadata": named, "status": status}
     memory.keep_stack(tools.kube.apply_status(manifest))
     notices = find_notices(before.get("conditions") or (), conditions)
-    return Outcome(status_written=True, notices=notices, conditions=conditions)
+    return Outcome(status_written=True, notices=notices, conditions=tuple(conditions))
 
 
 def must_look_again(view: View, done: Done) -> bool:

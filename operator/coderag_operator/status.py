@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coderag_operator.conditions import ROLES, View, compute
 from coderag_operator.observed.index import Repository
+from coderag_operator.observed.view import ROLES, View
 
 COMMIT_LENGTH = 7
 LISTS = ("conditions", "roles", "repositories")
 
 
-def build_status(view: View, before: Mapping[str, Any], endpoints: Mapping[str, str], now: str) -> dict[str, Any]:
+def build_status(
+    view: View, conditions: list[dict[str, Any]], before: Mapping[str, Any], endpoints: Mapping[str, str], now: str
+) -> dict[str, Any]:
     """Return the status: conditions, summary, roles, repositories and endpoints."""
     repositories = list_repositories(view, before)
     status = {
         "observedGeneration": view.generation,
-        "conditions": compute(view, before.get("conditions") or (), now),
+        "conditions": conditions,
         "summary": {"serving": summarize_serving(view), "indexed": summarize_index(view, repositories)},
         "roles": [build_role(view, role, before, now) for role in ROLES],
         "repositories": repositories,
