@@ -103,7 +103,7 @@ class ApiKube:
         while True:
             query = f"?limit={PAGE}&labelSelector={selector}" + (f"&continue={token}" if token else "")
             page = self._call("GET", kind.path(namespace) + query, headers=METADATA_ONLY)
-            found += page["items"]
+            found += page.get("items") or []  # an empty list of metadata comes as null
             token = page["metadata"].get("continue", "")
             if not token:
                 return found, page["metadata"]["resourceVersion"]
