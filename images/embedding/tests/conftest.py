@@ -133,27 +133,42 @@ class Server:
         return self.process.communicate(timeout=40)[0]
 
 
+@contextlib.contextmanager
+def _servers(model_dir):
+    """Something that starts servers, and stops them all at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def start(key=KEY, **environ):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            environment = {
+                "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1]),
+                "MODEL_CACHE_DIR": str(model_dir), "EMBEDDING_API_KEY": key, "EMBEDDING_THREADS": "2",
+                "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port),
+            }  # fmt: skip
+            process = subprocess.Popen(
+                [sys.executable, "-m", "coderag_embedding"], env=environment | environ,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            server = Server(process, port, key)
+            stack.callback(lambda: process.poll() is None and server.stop())
+            return server
+
+        yield start
+
+
 @pytest.fixture
 def start_server(model_dir):
-    """Start real servers; all are stopped at the end of the test."""
-    servers = []
+    """Start real servers for one test."""
+    with _servers(model_dir) as start:
+        yield start
 
-    def start(key=KEY, **environ):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1]), "MODEL_CACHE_DIR": str(model_dir),
-            "EMBEDDING_API_KEY": key, "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port), "EMBEDDING_THREADS": "2",
-        }  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-m", "coderag_embedding"], env=environment | environ,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        servers.append(Server(process, port, key))
-        return servers[-1]
 
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.stop()
+@pytest.fixture(scope="module")
+def server(model_dir):
+    """A ready server that the tests of a module share; none of them may stop it."""
+    with _servers(model_dir) as start:
+        server = start()
+        server.wait_for("/readyz")
+        yield server

@@ -1,0 +1,194 @@
+"""How many chunks a second the embedding service makes over HTTP, and what a search waits meanwhile.
+
+Beside it, in the same run and round by round, stands what one would write first: full precision, the whole batch padded and
+computed at once, every core for every request. Usage: PYTHONPATH=images/embedding python benchmarks/embedding.py [--seconds 6]
+"""
+
+import argparse
+import contextlib
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+from coderag_embedding.build import NAME, ensure_model
+
+REPOSITORY = Path(__file__).parents[1]
+BUDGET = 600  # characters that are not white space: the size of a chunk in the index
+KEY = "benchmark-key"
+
+
+def read_chunks(budget: int = BUDGET) -> list[str]:
+    """Cut this repository's own Python at line ends into chunks of the size that the index has."""
+    chunks, lines, size = [], [], 0
+    for path in sorted(REPOSITORY.glob("images/*/coderag_*/**/*.py")):
+        for line in path.read_text().splitlines(keepends=True):
+            lines.append(line)
+            size += len("".join(line.split()))
+            if size >= budget:
+                chunks.append("".join(lines))
+                lines, size = [], 0
+    return chunks
+
+
+def baseline(port: int, folder: Path) -> None:
+    """Serve the naive way: one session with every core, one padded batch per request."""
+    import numpy as np
+    import onnxruntime
+    import uvicorn
+    from fastapi import FastAPI
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(256)
+    tokenizer.enable_padding()
+    session = onnxruntime.InferenceSession(str(folder / "fp32.onnx"), providers=["CPUExecutionProvider"])
+    app = FastAPI()
+
+    @app.get("/readyz")
+    def ready() -> bool:
+        return True
+
+    @app.post("/v1/embeddings")
+    def embed(body: dict) -> dict:
+        encodings = tokenizer.encode_batch(body["input"])
+        ids, mask = (
+            np.array([getattr(one, name) for one in encodings], np.int64) for name in ("ids", "attention_mask")
+        )
+        (vectors,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return {"data": [{"index": n, "embedding": vector} for n, vector in enumerate(vectors.tolist())]}
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int, **environ: str) -> Iterator[httpx.Client]:
+    """Run a server and give a client that reaches it."""
+    environment = (
+        os.environ | {"PYTHONPATH": str(REPOSITORY / "images" / "embedding"), "LISTEN_PORT": str(port)} | environ
+    )
+    process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
+    headers = {"authorization": f"Bearer {KEY}"}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120) as client:
+            while not _ready(client):
+                assert process.poll() is None, "the server ended by itself"
+                time.sleep(0.1)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def post(client: httpx.Client, texts: list[str], lane: str) -> float:
+    """Embed and return the seconds that it took."""
+    started = time.perf_counter()
+    client.post("/v1/embeddings", json={"model": NAME, "input": texts, "input_type": lane}).raise_for_status()
+    return time.perf_counter() - started
+
+
+def throughput(client: httpx.Client, chunks: list[str], batch: int, seconds: float, callers: int) -> float:
+    """Return chunks per second with as many callers as processors, each sending one batch after the other."""
+    stop = time.perf_counter() + seconds
+    started = time.perf_counter()
+
+    def call(first: int) -> int:
+        done, at = 0, first * batch * 7
+        while time.perf_counter() < stop:
+            post(client, [chunks[(at + n) % len(chunks)] for n in range(batch)], "passage")
+            done, at = done + batch, at + batch
+        return done
+
+    with ThreadPoolExecutor(callers) as pool:
+        total = sum(pool.map(call, range(callers)))
+    return total / (time.perf_counter() - started)
+
+
+def search_while_indexing(client: httpx.Client, chunks: list[str], seconds: float) -> tuple[float, float, float]:
+    """Return p50 and p95 of a short query in milliseconds, 10 a second, and the bulk rate beside it."""
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def search() -> None:
+        while not stop.wait(0.1):
+            waits.append(post(client, ["where is the configuration file read"], "query") * 1000)
+
+    searcher = threading.Thread(target=search)
+    searcher.start()
+    rate = throughput(client, chunks, 16, seconds, callers=2)
+    stop.set()
+    searcher.join()
+    return statistics.median(waits), statistics.quantiles(waits, n=20)[-1], rate
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def describe_machine() -> str:
+    """Return what the figures depend on."""
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = next((line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), "?")
+    kinds = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if f" {name}" in info]
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} x {model} ({' '.join(kinds) or platform.machine()}), load average {load:.1f} at the start"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=6.0, help="per figure and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--serve-baseline", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = ensure_model()
+    if options.serve_baseline:
+        return baseline(options.serve_baseline, folder / NAME)
+    return measure(options.seconds, options.rounds, folder)
+
+
+def measure(seconds: float, rounds: int, folder: Path) -> None:
+    """Measure both servers in turn, so that a noisy neighbour meets both."""
+    chunks, ports, callers = read_chunks(), (free_port(), free_port()), os.cpu_count() or 1
+    ours = serving(["-m", "coderag_embedding"], ports[0], EMBEDDING_API_KEY=KEY, MODEL_CACHE_DIR=str(folder))
+    naive = serving([__file__, "--serve-baseline", str(ports[1])], ports[1])
+    print(
+        f"{describe_machine()}; {len(chunks)} chunks of {BUDGET} characters; best and median of {rounds} rounds of {seconds} s"
+    )
+    with ours as service, naive as plain:
+        print(f"{'over HTTP':24}{'service':>20}{'naive fp32':>20}{'ratio':>8}")
+        for batch in (1, 8, 16):
+            pairs = [
+                [throughput(client, chunks, batch, seconds, callers) for client in (service, plain)]
+                for _ in range(rounds)
+            ]
+            cells = [(max(column), statistics.median(column)) for column in zip(*pairs, strict=True)]
+            ratio = statistics.median(mine / other for mine, other in pairs)
+            print(
+                f"batch {batch:<2} chunks/s{'':9}" + "".join(f"{b:10.1f} {m:9.1f}" for b, m in cells) + f"{ratio:8.2f}"
+            )
+        for name, client in (("service", service), ("naive fp32", plain)):
+            p50, p95, rate = search_while_indexing(client, chunks, 2 * seconds)
+            print(f"query during bulk, {name:11} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms  bulk {rate:5.1f} chunks/s")
+
+
+if __name__ == "__main__":
+    main()
