@@ -1,8 +1,10 @@
 """The gateway: LiteLLM with the configuration that litellm.py writes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from coderag_operator.api import seconds
+from coderag_operator.api.servers import External
 from coderag_operator.desired import litellm, names
 from coderag_operator.desired.certificates import certificate_env, certificate_mounts, certificate_volumes
 from coderag_operator.desired.context import Context, Manifest
@@ -67,8 +69,10 @@ def _keys(context: Context) -> Env:
         EMBEDDING_API_KEY="embedding-api-key",
     )
     external = {role: server.external for role, server in servers(context.stack).items() if server.external}
-    return own + [
-        secret(litellm.key_variable(role), reference.name, reference.key)
-        for role, server in external.items()
-        if (reference := server.api_key_secret_ref)
-    ]
+    return own + [_external_key(role, server) for role, server in external.items()]
+
+
+def _external_key(role: str, server: External) -> dict[str, Any]:
+    variable, reference = litellm.key_variable(role), server.api_key_secret_ref
+    # LiteLLM sends some key in any case; an endpoint that wants none ignores it.
+    return secret(variable, reference.name, reference.key) if reference else {"name": variable, "value": "none"}
