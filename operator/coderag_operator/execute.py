@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from coderag_operator.errors import Blocked, Failure, Terminal, Transient
 from coderag_operator.kube.cache import Memory
-from coderag_operator.kube.client import Kube
+from coderag_operator.kube.client import Kube, Manifest
 from coderag_operator.kube.kinds import BY_NAME
 from coderag_operator.observed.child import COMPONENT, MANAGED_BY, MANAGER, STACK, Child, Live, read_owner
 from coderag_operator.observed.problem import Problem
@@ -65,10 +65,26 @@ class Executor:
         try:
             live = self.kube.apply(dict(step.manifest))
         except Terminal as failure:
-            self.memory.keep_refused(step.key, step.version, step.digest, failure)
-            raise
+            live = self._repair(step, failure)
         self.children[step.key] = self.memory.keep_applied(live, step.digest)
         done.applied[step.key[0]] += 1
+
+    def _repair(self, step: Step, failure: Terminal) -> Manifest:
+        """Put the lists of a live object back as a whole, then apply again.
+
+        A list entry whose key was edited belongs to whoever edited it: an apply adds ours beside it, and both together
+        may be invalid, two Service ports of one name for example.
+        """
+        kind, name = step.key
+        try:
+            if not step.version or failure.reason != "Invalid":
+                raise failure
+            spec = {"spec": step.manifest.get("spec", {})}
+            self.kube.merge(BY_NAME[kind], step.manifest["metadata"]["namespace"], name, spec)
+            return self.kube.apply(dict(step.manifest))
+        except Terminal:
+            self.memory.keep_refused(step.key, step.version, step.digest, failure)
+            raise failure from None
 
     def _refuse_foreign(self, step: Step) -> None:
         """Raise when an object of that name exists that is not ours: force would take it over."""

@@ -18,6 +18,7 @@ from coderag_operator.kube.kinds import BY_NAME, Kind
 
 MANAGER = "coderag-operator"
 STATUS_MANAGER = "coderag-operator-status"
+REPAIR_MANAGER = "coderag-operator-repair"
 TIMEOUT = (3.05, 15.0)  # connect, read: urllib3's own default is to wait for ever
 DEFAULTS = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": MANAGER}
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -93,8 +94,8 @@ class ApiKube:
         return self._call("PUT", locate(manifest), manifest)
 
     def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        """Merge a patch into an object (Events, nothing else)."""
-        return self._call("PATCH", kind.path(namespace, name), patch, MERGE)
+        """Merge a patch into an object: its lists are replaced as a whole."""
+        return self._call("PATCH", f"{kind.path(namespace, name)}?fieldManager={REPAIR_MANAGER}", patch, MERGE)
 
     def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """Return the metadata of all objects of a kind that a label selector finds, and the list's version."""

@@ -35,7 +35,7 @@ class Kube(Protocol):
         ...
 
     def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        """Merge a patch into an object (Events, nothing else)."""
+        """Merge a patch into an object: its lists are replaced as a whole."""
         ...
 
     def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
