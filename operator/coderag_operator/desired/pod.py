@@ -1,6 +1,6 @@
 """The pod template of every workload: restricted, without an API token, with a checksum of what it reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,14 +52,24 @@ def template(context: Context, pod: Pod) -> dict[str, Any]:
 def _checksum(context: Context, pod: Pod) -> str:
     """Return a digest of what the pod reads at its start and would not notice the change of."""
     stack, inputs = context.stack, context.inputs
-    secrets = _read(secret_references(stack), pod.component, inputs.secrets)
-    maps = _read(config_map_references(stack), pod.component, inputs.config_maps)
+    secrets = _read(secret_references(stack), pod, inputs.secrets)
+    maps = _read(config_map_references(stack), pod, inputs.config_maps)
     return checksum([secrets, maps, pod.config])
 
 
-def _read(references: Iterable[SecretReference], component: str, facts: Mapping[str, SecretFact]) -> dict[str, str]:
-    mine = {reference.name for reference in references if reference.component == component and not reference.live}
-    return {name: facts[name].checksum for name in mine}
+def _read(references: Iterable[SecretReference], pod: Pod, facts: Mapping[str, SecretFact]) -> dict[str, str]:
+    # One Job of a component may need a Secret that the other does not.
+    used = {*_names(pod.env), *_names(pod.volumes)}
+    wanted = {one.name for one in references if one.component == pod.component and not one.live}
+    return {name: facts[name].checksum for name in sorted(wanted & used)}
+
+
+def _names(entries: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the names of the Secrets and ConfigMaps that variables or volumes come from."""
+    for entry in entries:
+        yield entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name", "")
+        yield entry.get("secret", {}).get("secretName", "")
+        yield entry.get("configMap", {}).get("name", "")
 
 
 def _spec(context: Context, pod: Pod) -> dict[str, Any]:
