@@ -110,10 +110,10 @@ def request(method: str, url: str, token: str, body: bytes | None = None, kind: 
 
 
 def push_repository(cluster: Cluster, namespace: str, token: str, name: str, folder: Path) -> None:
-    """Give the git stand-in the whole history of a local repository, as a bundle."""
+    """Give the git stand-in what HEAD of a local repository reaches; it serves it as branch main."""
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "repository.bundle"
-        subprocess.run(["git", "-C", folder, "bundle", "create", "-q", bundle, "HEAD", "--branches"], check=True)
+        subprocess.run(["git", "-C", folder, "bundle", "create", "-q", bundle, "HEAD"], check=True)
         with cluster.forward(namespace, "service/standins-git", PORTS["git"]) as url:
             request("PUT", f"{url}/admin/repositories/{name}", token, bundle.read_bytes(), "application/octet-stream")
 

@@ -1,4 +1,4 @@
-"""`python -m e2e.standins hub|git|openai|qdrant …`; without a word it is Qdrant, as its image takes the place of the official one."""
+"""`python -m e2e.standins hub|git|openai|qdrant …`; without a word it is Qdrant, whose official image it replaces."""
 
 import importlib
 import sys

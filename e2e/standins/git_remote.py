@@ -1,7 +1,7 @@
 """A Git remote: smart HTTP through git's own http-backend, read-only; repositories arrive as bundles on an admin route.
 
-`PUT /admin/repositories/NAME` takes a bundle and makes or updates NAME.git; with `?user=U&password=P` the repository then
-asks for these. `DELETE /admin/repositories/NAME` takes it away.
+`PUT /admin/repositories/NAME` takes a bundle and makes or updates NAME.git, the bundle's HEAD as branch main; with
+`?user=U&password=P` the repository then asks for these. `DELETE /admin/repositories/NAME` takes it away.
 """
 
 import base64
@@ -67,7 +67,9 @@ class GitHandler(Handler):
             return self.answer(404, b"repository not found", "text/plain")
         if not self.is_allowed(self.folder / found.group(1)):
             return self.answer(401, b"credentials needed", "text/plain", WWW_Authenticate='Basic realm="git"')
-        done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=self.environment(url), check=True)
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, capture_output=True, env=self.environment(url), check=True
+        )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
         code = int(headers.pop("Status", "200").split()[0])
@@ -84,23 +86,24 @@ class GitHandler(Handler):
     def environment(self, url: urllib.parse.SplitResult) -> dict[str, str]:
         """Return the CGI variables of this request."""
         return {
-            "PATH": os.environ["PATH"], "HOME": "/tmp", "GIT_PROJECT_ROOT": str(self.folder), "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH": os.environ["PATH"], "HOME": "/tmp", "GIT_PROJECT_ROOT": str(self.folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
             "REQUEST_METHOD": self.command, "PATH_INFO": url.path, "QUERY_STRING": url.query,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "REMOTE_ADDR": self.client_address[0],
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""), "REMOTE_ADDR": self.client_address[0],
             "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
         }  # fmt: skip
 
 
 def store_bundle(target: Path, bundle: bytes) -> None:
-    """Make or update a bare repository from a bundle; HEAD follows the bundle's own."""
+    """Make or update a bare repository from a bundle, whose HEAD becomes the branch main."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
         file.write(bundle)
         file.flush()
         if not target.exists():
             git("init", "--quiet", "--bare", "--initial-branch=main", str(target))
-        git("-C", str(target), "fetch", "--quiet", "--force", "--prune", file.name, "+refs/heads/*:refs/heads/*")
+        git("-C", str(target), "fetch", "--quiet", "--force", file.name, "+HEAD:refs/heads/main")
 
 
 def git(*arguments: str) -> None:

@@ -37,7 +37,13 @@ class HubHandler(Handler):
         query = {key: values[0] for key, values in urllib.parse.parse_qs(url.query, keep_blank_values=True).items()}
         if url.path == "/requests":
             return self.answer_json(200, self.requests)
-        self.requests.append({"path": url.path, "range": self.headers.get("Range", ""), "authorization": self.headers.get("Authorization", "")})
+        self.requests.append(
+            {
+                "path": url.path,
+                "range": self.headers.get("Range", ""),
+                "authorization": self.headers.get("Authorization", ""),
+            }
+        )
         if url.path == "/sha256.json":
             return self.answer_json(200, read_hashes(self.folder))
         if self.answer_fault(url.path, query):

@@ -1,8 +1,8 @@
 """A scripted OpenAI-compatible server: answers what a test told it to, streamed or whole.
 
-`PUT /admin/script` takes `{"answer": TEXT, "fault": null | "500" | "503" | "429" | "hang" | "cut-before" | "cut-after"}`;
-`GET /admin/last-request` returns what was asked last. In the answer `{n}` stands for the number of context blocks that the
-prompt offered, so that a script can cite the last one or invent the one after it.
+`PUT /admin/script` takes `{"answer": TEXT, "fault": FAULT}` with FAULT one of null, 500, 503, 429, hang, cut-before,
+cut-after (as strings); `GET /admin/last-request` returns what was asked last. In the answer `{n}` stands for the number
+of context blocks that the prompt offered and `{after}` for the next one, so that a script can cite or invent.
 """
 
 import json
