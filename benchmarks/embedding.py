@@ -1,7 +1,7 @@
 """How many chunks a second the embedding service makes over HTTP, and what a search waits meanwhile.
 
-Beside it, in the same run and round by round, stands what one would write first: full precision, the whole batch padded and
-computed at once, every core for every request. Usage: PYTHONPATH=images/embedding python benchmarks/embedding.py [--seconds 6]
+Beside it, in the same run and round by round, stands what one would write first: full precision, the whole batch padded
+and computed at once, every core for every request. `PYTHONPATH=images/embedding python benchmarks/embedding.py`
 """
 
 import argparse
@@ -60,9 +60,8 @@ def baseline(port: int, folder: Path) -> None:
     @app.post("/v1/embeddings")
     def embed(body: dict) -> dict:
         encodings = tokenizer.encode_batch(body["input"])
-        ids, mask = (
-            np.array([getattr(one, name) for one in encodings], np.int64) for name in ("ids", "attention_mask")
-        )
+        ids = np.array([one.ids for one in encodings], np.int64)
+        mask = np.array([one.attention_mask for one in encodings], np.int64)
         (vectors,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
         return {"data": [{"index": n, "embedding": vector} for n, vector in enumerate(vectors.tolist())]}
 
@@ -72,10 +71,10 @@ def baseline(port: int, folder: Path) -> None:
 @contextlib.contextmanager
 def serving(command: list[str], port: int, **environ: str) -> Iterator[httpx.Client]:
     """Run a server and give a client that reaches it."""
-    environment = (
-        os.environ | {"PYTHONPATH": str(REPOSITORY / "images" / "embedding"), "LISTEN_PORT": str(port)} | environ
+    settings = {"PYTHONPATH": str(REPOSITORY / "images" / "embedding"), "LISTEN_PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, *command], env=os.environ | settings | environ, stdout=subprocess.DEVNULL
     )
-    process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
     headers = {"authorization": f"Bearer {KEY}"}
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120) as client:
@@ -165,26 +164,25 @@ def main() -> None:
     return measure(options.seconds, options.rounds, folder)
 
 
+def compare(ours: httpx.Client, naive: httpx.Client, chunks: list[str], batch: int, seconds: float, rounds: int) -> str:
+    """Measure one batch size on both and return a line of the table."""
+    callers = os.cpu_count() or 1
+    pairs = [[throughput(client, chunks, batch, seconds, callers) for client in (ours, naive)] for _ in range(rounds)]
+    cells = "".join(f"{max(column):10.1f} {statistics.median(column):9.1f}" for column in zip(*pairs, strict=True))
+    return f"{cells}{statistics.median(mine / other for mine, other in pairs):8.2f}"
+
+
 def measure(seconds: float, rounds: int, folder: Path) -> None:
     """Measure both servers in turn, so that a noisy neighbour meets both."""
-    chunks, ports, callers = read_chunks(), (free_port(), free_port()), os.cpu_count() or 1
+    chunks, ports = read_chunks(), (free_port(), free_port())
     ours = serving(["-m", "coderag_embedding"], ports[0], EMBEDDING_API_KEY=KEY, MODEL_CACHE_DIR=str(folder))
     naive = serving([__file__, "--serve-baseline", str(ports[1])], ports[1])
-    print(
-        f"{describe_machine()}; {len(chunks)} chunks of {BUDGET} characters; best and median of {rounds} rounds of {seconds} s"
-    )
+    print(f"{describe_machine()}; {len(chunks)} chunks of {BUDGET} characters")
+    print(f"best and median of {rounds} rounds of {seconds:g} s; the ratio is the median of the rounds' ratios")
     with ours as service, naive as plain:
         print(f"{'over HTTP':24}{'service':>20}{'naive fp32':>20}{'ratio':>8}")
         for batch in (1, 8, 16):
-            pairs = [
-                [throughput(client, chunks, batch, seconds, callers) for client in (service, plain)]
-                for _ in range(rounds)
-            ]
-            cells = [(max(column), statistics.median(column)) for column in zip(*pairs, strict=True)]
-            ratio = statistics.median(mine / other for mine, other in pairs)
-            print(
-                f"batch {batch:<2} chunks/s{'':9}" + "".join(f"{b:10.1f} {m:9.1f}" for b, m in cells) + f"{ratio:8.2f}"
-            )
+            print(f"batch {batch:<2} chunks/s         {compare(service, plain, chunks, batch, seconds, rounds)}")
         for name, client in (("service", service), ("naive fp32", plain)):
             p50, p95, rate = search_while_indexing(client, chunks, 2 * seconds)
             print(f"query during bulk, {name:11} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms  bulk {rate:5.1f} chunks/s")
