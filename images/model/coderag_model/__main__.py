@@ -1,0 +1,166 @@
+"""`python -m coderag_model fetch | inspect | digest`.
+
+Exit code 0, 1 (final) or 75 (the same command may succeed later).
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from coderag_model import logs
+from coderag_model.deadline import Deadline
+from coderag_model.errors import FetchError, volume_error
+from coderag_model.fetch import ModelFile, digest_file, fetch, inspect
+from coderag_model.report import describe_failure, describe_success, write_report
+from coderag_model.source import Source, safe_url
+
+FINAL, TRY_AGAIN = 1, 75
+TOKEN_VARIABLE = "MODEL_TOKEN"  # noqa: S105  the name, not the token
+ONE_WORD = re.compile(r"[\x21-\x7e]+")
+
+
+class Interrupted(Exception):  # noqa: N818  not an error
+    """The process was asked to stop."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    options = build_parser().parse_args(arguments)
+    logs.configure()
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code: int = options.run(options)
+    except Interrupted:
+        return fail(FetchError("Interrupted", "stopped by a signal; the next run resumes", transient=True), options)
+    except FetchError as error:
+        return fail(error, options)
+    return code
+
+
+def fail(error: FetchError, options: argparse.Namespace) -> int:
+    """Report a failure; its kind is the exit code."""
+    logs.say(
+        "failed",
+        **{key: value for key, value in describe_failure(error).items() if key != "message"},
+        detail=str(error),
+    )
+    conclude(describe_failure(error), options)
+    return TRY_AGAIN if error.transient else FINAL
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(prog="coderag_model", description="Fetch, inspect and verify GGUF files.")
+    commands = parser.add_subparsers(required=True)
+    get = commands.add_parser("fetch", help="download a file and place it as <sha256>.gguf")
+    get.add_argument("--url", type=http_url, required=True)
+    get.add_argument("--sha256", type=sha256_text, required=True)
+    get.add_argument("--directory", type=Path, required=True)
+    add_source_options(get)
+    get.add_argument("--termination-log", type=Path, help="where the result goes besides standard output")
+    get.set_defaults(run=run_fetch)
+    look = commands.add_parser("inspect", help="print what the header of a file says")
+    look.add_argument("file", type=Path, nargs="?")
+    look.add_argument("--path", type=Path, help="the same as FILE")
+    look.add_argument("--termination-log", type=Path)
+    look.set_defaults(run=run_inspect)
+    count = commands.add_parser("digest", help="print the sha256 of a file or of what an address serves")
+    count.add_argument("what", metavar="URL|FILE")
+    add_source_options(count)
+    count.set_defaults(run=run_digest, termination_log=None)
+    return parser
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add what concerns the transfer."""
+    parser.add_argument(
+        "--token-file", type=Path, help=f"file with a bearer token (else the variable {TOKEN_VARIABLE})"
+    )
+    parser.add_argument("--deadline", type=float, default=6 * 3600.0, help="seconds for everything (default: 6 hours)")
+    parser.add_argument("--read-timeout", type=float, default=30.0, help="seconds without a byte that end a connection")
+
+
+def run_fetch(options: argparse.Namespace) -> int:
+    """Download, verify, place."""
+    logs.say("fetching", url=safe_url(options.url), sha256=options.sha256)
+    source = Source(options.url, read_token(options.token_file), read=options.read_timeout)
+    found = fetch(source, options.sha256, options.directory, Deadline(options.deadline))
+    return succeed(found, options)
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """Read the header of a file that somebody else put there."""
+    path = options.path or options.file
+    if path is None:
+        raise FetchError("NotFound", "no file is named: give FILE or --path")
+    return succeed(inspect(path), options)
+
+
+def run_digest(options: argparse.Namespace) -> int:
+    """Hash a file, near or far."""
+    deadline = Deadline(options.deadline)
+    if "://" not in options.what:
+        try:
+            print(f"{digest_file(Path(options.what), deadline)}  {options.what}")  # noqa: T201
+        except OSError as error:
+            raise volume_error(error, f"reading {options.what}") from None
+        return 0
+    found = hashlib.sha256()
+    source = Source(options.what, read_token(options.token_file), read=options.read_timeout)
+    for block in source.blocks(deadline):
+        found.update(block)
+    print(f"{found.hexdigest()}  {safe_url(options.what)}")  # noqa: T201
+    return 0
+
+
+def succeed(found: ModelFile, options: argparse.Namespace) -> int:
+    """Report a usable file."""
+    conclude(describe_success(found), options)
+    return 0
+
+
+def conclude(report: dict[str, object], options: argparse.Namespace) -> None:
+    """Print the result and leave it for the kubelet."""
+    print(json.dumps(report), flush=True)  # noqa: T201
+    write_report(report, options.termination_log)
+
+
+def read_token(path: Path | None) -> str | None:
+    """Return the bearer token, from a file or from the environment."""
+    try:
+        token = path.read_text().strip() if path else os.environ.get(TOKEN_VARIABLE, "").strip()
+    except (OSError, UnicodeDecodeError):
+        raise FetchError("Unauthorized", f"the token file {path} cannot be read") from None
+    if token and not ONE_WORD.fullmatch(token):
+        raise FetchError("Unauthorized", "the token has spaces, line breaks or letters outside ASCII")
+    return token or None
+
+
+def http_url(text: str) -> str:
+    """Check an address; its text is not repeated, because it may hold a password."""
+    if not re.match(r"https?://[^/?#\s]+", text):
+        raise argparse.ArgumentTypeError("an http:// or https:// address is needed")
+    return text
+
+
+def sha256_text(text: str) -> str:
+    """Check a sha256."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError("64 hexadecimal digits are needed")
+    return text.lower()
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """Turn SIGTERM into an orderly failure: the part is kept and the report written."""
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    sys.exit(main())
