@@ -18,7 +18,7 @@ class CallerGoneError(Exception):
 async def read_body(request: Request, limit: int) -> bytes:
     """Read the body up to `limit` bytes; a longer one is refused before it is held."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
     body = bytearray()
     async for part in request.stream():
