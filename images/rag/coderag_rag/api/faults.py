@@ -5,17 +5,20 @@ from contextlib import contextmanager
 
 from coderag_rag.answer.answerer import NothingRelevant
 from coderag_rag.answer.llm import PromptTooLong
+from coderag_rag.api.disconnect import ClientGone
 from coderag_rag.http.errors import ApiError
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed, UnknownRepository
 
-FAULTS = (DependencyDown, NothingIndexed, NothingRelevant, PromptTooLong, UnknownRepository)
+FAULTS = (ClientGone, DependencyDown, NothingIndexed, NothingRelevant, PromptTooLong, UnknownRepository)
 
 
 def fault_answer(error: Exception) -> ApiError:
     """Return the HTTP answer for one of FAULTS."""
     if isinstance(error, DependencyDown):
         return dependency_down(error)
+    if isinstance(error, ClientGone):  # nobody reads this answer; the metrics count it
+        return ApiError(499, str(error), code="client_closed_request", hint="keep the connection open")
     if isinstance(error, UnknownRepository):
         hint = f"served now: {', '.join(error.known)[:500]}"
         return ApiError(404, str(error), code="repository_not_found", hint=hint, param="repositories")

@@ -95,10 +95,6 @@ class Snapshot:
         """Return every served place of a blob; empty when it is not served."""
         return [place for manifest in self.manifests for place in manifest.places(blob)]
 
-    def serves(self, blob: str) -> bool:
-        """Whether any served commit holds this blob."""
-        return any(blob in manifest.paths_of for manifest in self.manifests)
-
     def paths(self) -> Iterable[tuple[str, str]]:
         """Return every served (path, blob)."""
         return (item for manifest in self.manifests for item in manifest.blob_of.items())

@@ -1,5 +1,6 @@
 """An index in memory, scripted neighbours, and the service over both."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,7 +26,13 @@ from coderag_rag.store.schema import (
     page_id,
     text_sha256,
 )
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from qdrant_client import AsyncQdrantClient, models
+
+# Examples are cheap; a shared machine is not always quick.
+hypothesis_settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("shared-machine")
 
 DIMENSIONS = 8
 MODEL = EmbeddingModel("tiny", "r1", DIMENSIONS, 256, "mean", "fp32", "", "")
@@ -57,7 +64,7 @@ class File:
 
     @property
     def end_line(self) -> int:
-        return self.start_line + self.text.count("\n")
+        return self.start_line + self.text.rstrip("\n").count("\n")
 
 
 @dataclass
@@ -164,6 +171,24 @@ class Embedding:
         return httpx.Response(200, json={"data": rows})
 
 
+class Talking(httpx.AsyncByteStream):
+    """A model's answer that says one piece and then goes on for ever, until somebody closes it."""
+
+    def __init__(self, first: str = "first ", *, silent: bool = False) -> None:
+        self._first, self._silent = first, silent
+        self.started, self.closed = asyncio.Event(), asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunk = json.dumps({"choices": [{"delta": {"content": self._first}}]}).encode()
+        while not self.closed.is_set():
+            yield b"data: " + chunk + b"\n\n"
+            self.started.set()
+            await (asyncio.Event().wait() if self._silent else asyncio.sleep(0.001))
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
 @dataclass
 class Gateway:
     """The gateway, scripted: says `pieces`, or answers `status`, or breaks."""
@@ -176,7 +201,7 @@ class Gateway:
     too_long: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=lambda: {"x-litellm-model-id": "code-1"})
-    body: Callable[[], AsyncIterator[bytes]] | None = None
+    stream: Talking | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
@@ -189,8 +214,8 @@ class Gateway:
             return httpx.Response(400, json={"error": {"message": "request exceeds the available context size"}})
         if self.status != 200:
             return httpx.Response(self.status, json={"error": {"message": self.error}}, headers=self.headers)
-        if self.body:
-            return httpx.Response(200, content=self.body(), headers=self.headers)
+        if self.stream:
+            return httpx.Response(200, stream=self.stream, headers=self.headers)
         return httpx.Response(200, text=self.events(), headers=self.headers)
 
     def events(self) -> str:
@@ -204,6 +229,16 @@ class Gateway:
 @pytest.fixture
 def embedding() -> Embedding:
     return Embedding()
+
+
+@pytest.fixture
+def talking() -> Talking:
+    return Talking()
+
+
+@pytest.fixture
+def silent() -> Talking:
+    return Talking(silent=True)
 
 
 @pytest.fixture
@@ -225,8 +260,9 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    return dict(ENVIRONMENT)
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables of a good start, changed by the test's own through indirect parameters."""
+    return ENVIRONMENT | getattr(request, "param", {})
 
 
 @pytest.fixture
@@ -274,19 +310,35 @@ def make_file() -> type[File]:
 
 QUEUE = File(
     "operator/engine/workqueue.py",
-    "class WorkQueue:\n    def retry(self, key):\n        delay = self.backoff(key)\n        self.add_after(key, delay)\n",
+    """class WorkQueue:
+    def retry(self, key):
+        delay = self.backoff(key)
+        self.add_after(key, delay)
+""",
     ("WorkQueue", "retry", "WorkQueue.retry"),
 )
 TEST_QUEUE = File(
     "operator/tests/test_workqueue.py",
-    "def test_retry_waits_longer_each_time(queue):\n    queue.retry('a')\n    assert queue.delay > 1\n",
+    """def test_retry_waits_longer_each_time(queue):
+    queue.retry("a")
+    assert queue.delay > 1
+""",
     ("test_retry_waits_longer_each_time",),
 )
 PLAN = File(
-    "operator/plan.py", "def plan(desired, observed):\n    return apply_or_prune(desired, observed)\n", ("plan",)
+    "operator/plan.py",
+    """def plan(desired, observed):
+    return apply_or_prune(desired, observed)
+""",
+    ("plan",),
 )
 GUIDE = File(
-    "docs/queue.md", "# The work queue\nKeys that fail are retried with exponential backoff.\n", (), "markdown"
+    "docs/queue.md",
+    """# The work queue
+Keys that fail are retried with exponential backoff.
+""",
+    (),
+    "markdown",
 )
 
 

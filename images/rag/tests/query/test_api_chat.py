@@ -1,0 +1,120 @@
+"""The model `coderag` as OpenAI's own client sees it, over a real socket."""
+
+import asyncio
+import socket
+
+import openai
+import pytest
+import uvicorn
+
+
+@pytest.fixture
+async def address(service, served):
+    """The service on a free port."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(service.app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    await task
+    listener.close()
+
+
+@pytest.fixture
+async def client(address):
+    async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="user-key", max_retries=0) as made:
+        yield made
+
+
+TURNS = [
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hi"},
+    {"role": "user", "content": "Where is retry in the WorkQueue?"},
+]
+SOURCES = f"\n\nSources:\n[1] app operator/engine/workqueue.py:1-4 @{'0' * 7}"
+
+
+async def test_a_whole_answer_ends_with_its_verified_sources(client, gateway):
+    answer = await client.chat.completions.create(model="coderag", messages=TURNS, temperature=0.5, max_tokens=9)
+    assert answer.choices[0].message.content == "It is here [1]." + SOURCES
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens == 16
+    sent = gateway.requests[0]
+    assert (sent["model"], sent["temperature"], sent["max_tokens"]) == ("code", 0.5, 9)
+    assert "Question: Where is retry" in sent["messages"][1]["content"]
+
+
+async def test_a_stream_never_shows_an_invented_marker(client, gateway):
+    gateway.pieces = ["It is [", "9", "9] here ", "[1", "]", "."]
+    stream = await client.chat.completions.create(
+        model="coderag", messages=TURNS, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(pieces) == "It is here [1]." + SOURCES
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert chunks[-1].usage.total_tokens == 16
+
+
+async def test_without_citations_there_is_no_list(client, gateway):
+    gateway.pieces = ["I do not know."]
+    stream = await client.chat.completions.create(model="coderag", messages=TURNS, stream=True)
+    pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
+    assert "".join(pieces) == "I do not know."
+
+
+async def test_usage_is_estimated_where_the_gateway_counts_none(client, gateway):
+    gateway.tail = [{"choices": [{"delta": {}, "finish_reason": "length"}]}]
+    answer = await client.chat.completions.create(model="coderag", messages=TURNS)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 20
+
+
+async def test_content_may_come_in_parts(client, gateway):
+    parts = [{"type": "text", "text": "Where is"}, {"type": "text", "text": "retry?"}]
+    await client.chat.completions.create(model="coderag", messages=[{"role": "user", "content": parts}])
+    assert "Question: Where is\nretry?" in gateway.requests[0]["messages"][1]["content"]
+
+
+async def test_models_are_listed(client):
+    assert [model.id for model in (await client.models.list()).data] == ["coderag"]
+
+
+async def test_errors_are_those_of_openai(client, gateway):
+    with pytest.raises(openai.BadRequestError, match="no user turn"):
+        await client.chat.completions.create(model="coderag", messages=[{"role": "system", "content": "x"}])
+    with pytest.raises(openai.BadRequestError):
+        await client.chat.completions.create(model="gpt-4", messages=TURNS)
+    with pytest.raises(openai.AuthenticationError):
+        await client.with_options(api_key="wrong").models.list()
+    gateway.down = True
+    with pytest.raises(openai.InternalServerError, match="gateway is not available"):
+        await client.chat.completions.create(model="coderag", messages=TURNS, stream=True)
+
+
+async def test_a_stream_that_breaks_off_ends_with_an_error_and_not_with_done(client, gateway):
+    gateway.tail = []
+    with pytest.raises(openai.APIError, match="before it was complete"):
+        async for _ in await client.chat.completions.create(model="coderag", messages=TURNS, stream=True):
+            pass
+
+
+async def test_closing_the_stream_stops_the_generation(client, gateway, talking):
+    gateway.stream = talking
+    stream = await client.chat.completions.create(model="coderag", messages=TURNS, stream=True)
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    await stream.close()
+    await asyncio.wait_for(talking.closed.wait(), 10)
+
+
+async def test_leaving_a_whole_answer_stops_the_generation(client, gateway, talking):
+    gateway.stream = talking
+    asking = asyncio.create_task(client.chat.completions.create(model="coderag", messages=TURNS))
+    await asyncio.wait_for(talking.started.wait(), 10)
+    asking.cancel()
+    await asyncio.wait_for(talking.closed.wait(), 10)

@@ -1,0 +1,107 @@
+"""The gateway client: streams, and every way they fail."""
+
+import json
+
+import httpx
+import pytest
+from coderag_rag.answer.llm import LlmClient, PromptTooLong
+from coderag_rag.query.guard import DependencyDown
+
+BODY = {"model": "code", "messages": []}
+
+
+def client(answer):
+    return LlmClient("http://gateway", "key", transport=httpx.MockTransport(answer))
+
+
+async def collect(answer):
+    async with client(answer).generate(BODY) as generation:
+        return generation, [piece async for piece in generation.pieces()]
+
+
+async def test_the_model_is_always_asked_to_stream(gateway):
+    generation, pieces = await collect(gateway)
+    assert "".join(pieces) == "It is here [1]."
+    assert gateway.requests[0]["stream"] is True
+    assert gateway.requests[0]["stream_options"] == {"include_usage": True}
+    assert (generation.served_by, generation.finish_reason) == ("code-1", "stop")
+    assert generation.usage == {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
+
+
+def stream(*lines):
+    return lambda _request: httpx.Response(200, text="".join(f"{line}\n\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['data: {"choices": [{"delta": {"content": "half"}}]}'], "before it was complete"),
+        (['data: {"choices": [{"delta": {"content": "half"}}]}', "data: [DONE]"], "before it was complete"),
+        (['data: {"error": {"message": "boom"}}'], "in the middle"),
+        (["data: {nonsense"], "not JSON"),
+    ],
+)
+async def test_an_answer_that_breaks_off_is_an_error_and_not_a_short_answer(lines, message):
+    with pytest.raises(DependencyDown, match=message):
+        await collect(stream(*lines))
+
+
+async def test_comments_and_empty_events_mean_nothing():
+    ending = json.dumps({"choices": [{"delta": {"content": "x"}, "finish_reason": "length"}]})
+    generation, pieces = await collect(stream(": ping", "data:", f"data: {ending}", "data: [DONE]"))
+    assert (pieces, generation.finish_reason) == (["x"], "length")
+
+
+def raising(error):
+    def answer(_request):
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (raising(httpx.ConnectError("x")), DependencyDown, "not reachable"),
+        (raising(httpx.ConnectTimeout("x")), DependencyDown, "no connection in time"),
+        (raising(httpx.ReadTimeout("x")), DependencyDown, "sent nothing in time"),
+        (lambda _r: httpx.Response(503, text="{}"), DependencyDown, r"no model answered \(503\)"),
+        (lambda _r: httpx.Response(401, text="{}"), DependencyDown, "GATEWAY_API_KEY"),
+        (lambda _r: httpx.Response(400, text="exceed_context_size_error"), PromptTooLong, "exceed"),
+    ],
+)
+async def test_a_refused_start_says_what_is_wrong(answer, error, message):
+    with pytest.raises(error, match=message):
+        await collect(answer)
+
+
+async def test_the_wait_that_the_gateway_asks_for_is_passed_on():
+    with pytest.raises(DependencyDown) as caught:
+        await collect(lambda _request: httpx.Response(429, headers={"retry-after": "17"}))
+    assert caught.value.retry_after == 17
+
+
+async def test_a_connection_that_breaks_in_the_middle_is_named():
+    async def body():
+        yield b'data: {"choices": [{"delta": {"content": "half"}}]}\n\n'
+        raise httpx.ReadError("cut")
+
+    with pytest.raises(DependencyDown, match="not reachable"):
+        await collect(lambda _request: httpx.Response(200, content=body()))
+
+
+async def test_leaving_the_block_ends_the_generation(gateway, talking):
+    gateway.stream = talking
+    async with client(gateway).generate(BODY) as generation:
+        assert await anext(generation.pieces()) == "first "
+    assert talking.closed.is_set()
+
+
+async def test_the_liveness_of_the_gateway(gateway):
+    await client(gateway).alive()
+    gateway.status = 503
+    with pytest.raises(DependencyDown, match="503"):
+        await client(gateway).alive()
+    gateway.down = True
+    with pytest.raises(DependencyDown, match="not reachable"):
+        await client(gateway).alive()

@@ -1,0 +1,47 @@
+"""Settings from the environment and the start of the process."""
+
+import pytest
+from coderag_rag import __main__ as program
+from coderag_rag.api.app import build_app
+from coderag_rag.api.settings import ApiSettings
+from coderag_rag.env import Environment, InvalidSetting
+
+
+def test_the_defaults_are_those_of_the_contract(settings):
+    assert settings.limits.deadline == 120
+    assert (settings.gateway.request_timeout, settings.gateway.connect_timeout) == (60, 10)
+    assert settings.keys == ("user-key", "gateway-calls-us")
+    assert settings.port == 8002
+    assert settings.query_embedding_timeout == 2
+
+
+@pytest.mark.parametrize("name", ["RAG_API_KEYS", "QDRANT_URL", "EMBEDDING_URL", "GATEWAY_URL", "GATEWAY_API_KEY"])
+def test_a_missing_variable_stops_the_start_and_is_named(environment, name, capsys):
+    del environment[name]
+    assert program.main(environment) == 2
+    assert name in capsys.readouterr().err
+
+
+def test_an_impossible_value_is_named_without_being_shown(environment):
+    environment["RAG_LLM_TIMEOUT"] = "soon"
+    with pytest.raises(InvalidSetting, match="RAG_LLM_TIMEOUT"):
+        ApiSettings.read(Environment(environment))
+
+
+def test_an_unknown_log_level_stops_the_start(environment, capsys):
+    assert program.main(environment | {"LOG_LEVEL": "LOUD"}) == 2
+    assert "LOUD" in capsys.readouterr().err
+
+
+def test_the_server_gets_the_port_and_time_to_drain(environment, monkeypatch):
+    started = {}
+    monkeypatch.setattr(program.uvicorn, "run", lambda app, **options: started.update(options, app=app))
+    monkeypatch.setattr(program, "configure_logging", lambda level: None)
+    assert program.main(environment | {"LISTEN_PORT": "9000"}) == 0
+    assert (started["port"], started["host"]) == (9000, "0.0.0.0")
+    assert started["timeout_graceful_shutdown"] > 0
+
+
+async def test_building_the_application_contacts_nobody(settings):
+    app = build_app(settings)
+    await app.state.services.clients.aclose()
