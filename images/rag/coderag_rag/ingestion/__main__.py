@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> int:
     except (InvalidSetting, OSError) as error:
         logger.critical("the worker cannot start", extra={"reason": str(error)})
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn drains first and then raises the signal again
     with tempfile.TemporaryDirectory(prefix="ingestion-") as private:
         app = build_app(settings, Path(private))
         uvicorn.run(app, host="0.0.0.0", port=settings.port, log_config=None, timeout_graceful_shutdown=10)  # noqa: S104

@@ -1,6 +1,6 @@
 """What the worker says about each repository. Derived from acknowledged writes only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,9 @@ class RepositoryStatus:
     failed: bool = False
     message: str = "waiting for the first sync"
     next_sync: datetime | None = None
-    failures: int = field(default=0)
+    failures: int = 0
+    attempted: bool = False
+    unfinished: bool = False
 
     @property
     def state(self) -> str:
@@ -34,7 +36,7 @@ class RepositoryStatus:
 
     def began(self) -> None:
         """A sync has begun."""
-        self.running, self.message = True, "reading the remote"
+        self.running, self.attempted, self.message = True, True, "reading the remote"
 
     def advanced(self, done: int, total: int) -> None:
         """A sync has read some of the new files."""

@@ -163,6 +163,7 @@ class Worker:
         self, source: Source, commit: str, before: HeadPayload | None, index: Index, status: RepositoryStatus
     ) -> HeadPayload:
         tools = self._make_tools(index)
+        status.unfinished = True
         try:
             head, read = await apply_commit(source, commit, before, index, tools, status.advanced)
         except GitError:
@@ -171,6 +172,7 @@ class Worker:
         finally:
             self._metrics.embeddings.inc(tools.embedder.embedded)
             self._metrics.truncated.inc(tools.embedder.truncated)
+        status.unfinished = False
         self._metrics.read(read)
         self._metrics.served.labels(source.name).set(head.chunks)
         logger.info(
@@ -185,7 +187,7 @@ class Worker:
     async def _reconcile_when_quiet(self) -> None:
         """Once after the start and then daily, when no sync is under way and none has left half its work."""
         due = time.monotonic() - self._reconciled_at >= _RECONCILE_EVERY
-        if not due or any(status.head is None or status.failed for status in self.repositories.values()):
+        if not due or any(not status.attempted or status.unfinished for status in self.repositories.values()):
             return
         async with self._writing:
             await reconcile(await self._opener.current())

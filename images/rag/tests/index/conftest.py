@@ -139,6 +139,7 @@ class Bench:
         self.folder, self.preparer = folder, preparer
         self.qdrant, self.embedding = MemoryQdrant(), FakeEmbedding()
         self.call = Calls(self.qdrant, ONE_TRY)  # type: ignore[arg-type]
+        self.opened: Index | None = None
         self.git = Git(base_environment(allow_file=True), timeout=30)
 
     def remote(self, name: str) -> Remote:
@@ -151,7 +152,8 @@ class Bench:
         return IndexOpener(self.call, self.embedding.client(), ONE_TRY)
 
     async def index(self) -> Index:
-        return await self.opener().current()
+        self.opened = await self.opener().current()
+        return self.opened
 
     def tools(self, index: Index) -> Tools:
         return Tools(self.preparer, Embedder(self.embedding.client(), ONE_TRY, index.model.model, 32))
@@ -164,15 +166,23 @@ class Bench:
         head, _ = await apply_commit(source, commit, before, index, self.tools(index), lambda done, total: None)
         return head
 
+    async def attempt(self, source: Source) -> str:
+        """Sync, and say whether the process lived to the end."""
+        try:
+            await self.sync(source)
+        except Killed:
+            return "killed"
+        return "served"
+
     async def chunks(self) -> list[dict[str, Any]]:
         """Return every stored chunk's payload, with its vectors."""
-        index = await self.index()
+        index = self.opened or await self.index()
         points, _ = await self.qdrant.scroll(index.collection, limit=10_000, with_vectors=True)
         return [p.payload | {"id": p.id, "vector": p.vector} for p in points if p.payload["kind"] == CHUNK]
 
     async def served_texts(self, name: str, ref: str = "main") -> dict[str, str]:
         """Read a repository back from the index alone: path to the text that its chunks give."""
-        index = await self.index()
+        index = self.opened or await self.index()
         head = await read_head(index.call, index.collection, name, ref)
         if head is None:
             return {}

@@ -1,0 +1,65 @@
+"""Keyword vectors: the same words for code and for questions about it."""
+
+from coderag_rag.keyword import document_vector, query_vector, split_identifier, tokens
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def weights(text, symbols=(), paths=()):
+    vector = document_vector(text, symbols, paths)
+    return dict(zip(vector.indices, vector.values, strict=True))
+
+
+def token_id(word):
+    [found] = query_vector(word).indices
+    return found
+
+
+def test_identifiers_are_split_and_kept_whole():
+    assert tokens("retryPolicy HTTPServer_v2") == [
+        "retrypolicy",
+        "retri",
+        "polici",
+        "httpserver_v2",
+        "http",
+        "server",
+        "2",
+    ]
+    assert split_identifier("parseJSONBody") == ["parse", "json", "body"]
+
+
+def test_inflected_words_meet():
+    assert tokens("caches cached caching") == ["cach"] * 3
+
+
+def test_hangul_becomes_bigrams_and_other_scripts_stay_words():
+    assert tokens("검색엔진 한 naïve") == ["검색", "색엔", "엔진", "한", "naïve"]
+
+
+def test_a_question_finds_the_identifier():
+    assert set(query_vector("retry policy").indices) <= set(document_vector("def retryPolicy(): pass").indices)
+    assert set(query_vector("retryPolicy").indices) <= set(document_vector("def retryPolicy(): pass").indices)
+
+
+def test_symbols_weigh_more_than_mentions_and_paths_once():
+    plain = weights("retry other", paths=["billing/pay.py", "billing/tax.py"])
+    defined = weights("retry other", symbols=["retry"])
+    assert defined[token_id("retry")] > plain[token_id("retry")]
+    assert plain[token_id("billing")] == plain[token_id("retry")]
+
+
+def test_repetition_saturates():
+    assert weights("retry " * 100)[token_id("retry")] < 2.2
+
+
+def test_punctuation_gives_an_empty_query():
+    assert query_vector("?! ...").indices == []
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_a_valid_sparse_vector(text):
+    vector = document_vector(text, [text], [text])
+    assert vector.indices == sorted(set(vector.indices))
+    assert all(0 <= index < 2**32 for index in vector.indices)
+    assert all(0 < value < 2.2 for value in vector.values)
+    assert set(query_vector(text).indices) <= set(vector.indices)
