@@ -9,7 +9,7 @@ from coderag_embedding.app import create_app
 from coderag_embedding.logs import configure_logging
 from coderag_embedding.settings import Settings, SettingsError, read_settings
 
-KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection, so that none is closed under a new request
+KEEP_ALIVE = 75  # longer than clients keep an idle connection, so that none is closed under a new request
 
 
 def build_server(settings: Settings) -> uvicorn.Server:
@@ -17,7 +17,7 @@ def build_server(settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
-            server_header=False, timeout_graceful_shutdown=settings.drain_seconds, timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            server_header=False, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=settings.drain_seconds,
         )
     )  # fmt: skip
 
