@@ -42,10 +42,10 @@ def enable(subtree: Path, controllers: list[str]) -> None:
 def members(root: Path) -> set[int]:
     """Every process in a group and below."""
     found: set[int] = set()
-    for file in root.rglob("cgroup.procs"):
+    for folder, _, _ in os.walk(root):  # unlike rglob it passes over groups that go away meanwhile
         try:
-            found.update(int(line) for line in file.read_text().split())
-        except OSError:  # the group went away meanwhile
+            found.update(int(line) for line in Path(folder, "cgroup.procs").read_text().split())
+        except OSError:
             continue
     return found
 
@@ -69,7 +69,5 @@ def kill(name: str) -> None:
 def remove(name: str) -> None:
     """Remove the groups, the innermost first."""
     for root in roots(name):
-        if root.is_dir():
-            for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
-                folder.rmdir()
-            root.rmdir()
+        for folder, _, _ in os.walk(root, topdown=False):
+            Path(folder).rmdir()

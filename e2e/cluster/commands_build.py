@@ -5,8 +5,9 @@ import os
 from typing import Any
 
 from e2e.cluster import images, programs
+from e2e.cluster.errors import ClusterError
 from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS
-from e2e.cluster.state import State
+from e2e.cluster.state import State, clusters
 
 
 def register(subcommands: Any) -> None:
@@ -27,8 +28,8 @@ def register(subcommands: Any) -> None:
     build_images.add_argument("names", nargs="*", help="folders under images/, or standins (default: all)")
     build_images.add_argument("--provider", choices=PROVIDERS, default="auto", help=PROVIDER_HELP)
     build_images.set_defaults(run=print_references)
-    clean = subcommands.add_parser("clean-cache", help="remove the built programs")
-    clean.set_defaults(run=lambda _: programs.clean())
+    clean = subcommands.add_parser("clean-cache", help="remove the built programs and images")
+    clean.set_defaults(run=clean_cache)
 
 
 def build_programs(options: argparse.Namespace) -> None:
@@ -37,6 +38,14 @@ def build_programs(options: argparse.Namespace) -> None:
     folder = programs.bin_folder()
     if options.print_bin:
         print(folder)
+
+
+def clean_cache(_: argparse.Namespace) -> None:
+    """Remove programs and images, unless a cluster runs on them."""
+    if names := sorted(path.name for path in clusters().glob("[a-z]*")):
+        raise ClusterError(f"clusters are still there: {', '.join(names)}", "take them down first")
+    programs.clean()
+    images.clean()
 
 
 def print_references(options: argparse.Namespace) -> None:

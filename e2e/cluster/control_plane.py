@@ -23,6 +23,7 @@ from e2e.cluster.state import State
 
 KIND = "control-plane"
 STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
+PATIENCE = 180.0  # it takes 4 s on an idle machine; a busy one gets its time
 ATTEMPTS = 3  # a port that was free can be taken before the server binds it
 
 
@@ -65,12 +66,22 @@ class ControlPlane:
 
     def up(self) -> Status:
         """Start it, or leave it alone when it runs; a broken or interrupted one is made anew."""
-        programs.ensure(programs.KUBERNETES)
         with locked(self.state.lock, f"control plane {self.state.name}"):
             refuse_other_kind(self.state, KIND)
+            self._refuse_without_controllers()
+            programs.ensure(programs.KUBERNETES)
             if not self.status().ready:
                 self._start_with_retries()
         return self.status()
+
+    def _refuse_without_controllers(self) -> None:
+        """Controllers cannot be added later: pods made without ServiceAccounts would stay as they are."""
+        settings = self.state.settings()
+        if settings and self.controllers and not settings["controllers"]:
+            raise ClusterError(
+                f"control plane {self.state.name} was brought up without --controllers",
+                "take it down first, or use --name",
+            )
 
     def _start_with_retries(self) -> None:
         for attempt in range(1, ATTEMPTS + 1):
@@ -162,13 +173,13 @@ def start_api(processes: Processes, layout: Layout) -> None:
     write_audit_policy(layout.state)
     processes.start(etcd(layout))
     processes.start(api_server(layout))
-    processes.await_ready("kube-apiserver", lambda: api_answers(layout.state, layout.server), 60)
+    processes.await_ready("kube-apiserver", lambda: api_answers(layout.state, layout.server), PATIENCE)
 
 
 def await_controllers(processes: Processes, layout: Layout) -> None:
     """Wait until the controller manager works: it has made the ServiceAccount that every pod needs."""
     url = f"{layout.server}/api/v1/namespaces/default/serviceaccounts/default"
-    processes.await_ready("kube-controller-manager", lambda: https_get(layout.state)(url) == 200, 60)
+    processes.await_ready("kube-controller-manager", lambda: https_get(layout.state)(url) == 200, PATIENCE)
 
 
 def api_answers(state: State, server: str = "") -> bool:

@@ -3,6 +3,7 @@
 An image carries the hash of what it was made from as a label; while that is unchanged the builder is not even started.
 """
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -158,6 +159,17 @@ class Engine(Builder):
         command = [self.program, "image", "inspect", "--format", template, image.reference]
         done = run(command, what=f"looking for {image.reference}", check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def clean() -> None:
+    """Remove every image that this repository builds, the base among them; other images in the storage stay."""
+    if not shutil.which("buildah"):
+        return
+    pattern = "reference=localhost/coderag-*"
+    listing = run(["buildah", "images", "--quiet", "--no-trunc", "--filter", pattern], what="listing images").stdout
+    if ids := sorted(set(listing.split())):
+        run(["buildah", "rmi", "--force", *ids], what="removing images", timeout=600)
+    say(f"removed {len(ids)} images")
 
 
 def make_builder(provider: str) -> Builder:

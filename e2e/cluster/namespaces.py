@@ -69,7 +69,7 @@ class Namespaces:
         shell = ["sh", "-ec", script, "sh", str(programs.binary("pause")), str(self.ready)]
         self.ready.unlink(missing_ok=True)
         outside.start(Command(HOLDER, [*enter, *shell]))
-        outside.await_ready(HOLDER, self.ready.exists, 20)
+        outside.await_ready(HOLDER, self.ready.exists, 60)
 
     @property
     def ready(self) -> Path:

@@ -1,7 +1,7 @@
 """The node provider: a real single-node Kubernetes from its own programs and Debian's containerd.
 
-It needs no container engine. Every process runs in the cluster's own network and mount namespace (namespaces.py). A start
-that was interrupted, or whose namespaces are gone, is cleared and made anew; a complete one has only its missing
+It needs no container engine. Every process runs in the cluster's own network and mount namespace (namespaces.py). A
+start that was interrupted, or whose namespaces are gone, is cleared and made anew; a complete one has only its missing
 processes started again.
 """
 
@@ -14,13 +14,14 @@ from e2e.cluster import addresses, base_image, cgroups, node_config, node_images
 from e2e.cluster.api_server import Layout, api_server, controller_manager, etcd
 from e2e.cluster.certificates import Authority, Subject
 from e2e.cluster.control_plane import (
+    PATIENCE,
     api_answers,
     await_controllers,
     make_certificates,
     refuse_other_kind,
     start_api,
     write_kubeconfigs,
-)  # fmt: skip
+)
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.kubectl import Kubectl
 from e2e.cluster.locks import locked
@@ -37,9 +38,16 @@ from e2e.cluster.state import State
 KIND = "node"
 API_PORT = 6443
 PARTS = (
-    "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy",
-    "coredns", "volumes",
-)  # fmt: skip
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+    "volumes",
+)
 # What would start a container again ends before the containers do.
 BEFORE_CONTAINERS = ("volumes", "kubelet", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager")
 AFTER_CONTAINERS = ("containerd", "kube-apiserver", "etcd")
@@ -144,7 +152,7 @@ class NodeProvider:
         for name in ("containerd", "kube-controller-manager", "kube-scheduler"):
             self.processes.start(commands[name])
         self.kubectl("apply", "--server-side", "--filename", str(PACKAGE / "bootstrap.json"))
-        self.processes.await_ready("containerd", lambda: node_images.answers(node), 30)
+        self.processes.await_ready("containerd", lambda: node_images.answers(node), PATIENCE)
         NodeImages(node).load(base_image.PAUSE)
         for name in ("kubelet", "kube-proxy", "coredns", "volumes"):
             self.processes.start(commands[name])
@@ -185,7 +193,7 @@ class NodeProvider:
 
     def _await_node(self, node: Node) -> None:
         """Wait until kubelet has joined, the node is Ready and the name service answers."""
-        self.processes.await_ready("kubelet", self.kubectl.nodes_ready, 120)
+        self.processes.await_ready("kubelet", self.kubectl.nodes_ready, PATIENCE)
         for name in ("coredns", "kube-proxy", "volumes"):
             self.processes.await_ready(name, lambda: True)
 

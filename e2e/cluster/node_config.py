@@ -61,7 +61,7 @@ state = "{node.folder}/run/containerd"
 
 
 def network() -> dict[str, Any]:
-    """Pod networking: a routed pair per pod, so that all of it passes the node's packet filter and Services always work."""
+    """Pod networking: a routed pair per pod, so that all of it passes the node's packet filter, as Services need it."""
     addresses = {"type": "host-local", "ranges": [[{"subnet": POD_SUBNET}]], "routes": [{"dst": "0.0.0.0/0"}]}
     return {
         "cniVersion": "0.4.0",

@@ -1,8 +1,8 @@
 """Dynamic volumes for the node provider: the StorageClass `standard`, served by folders of the node.
 
 A process of its own, because it has to live as long as the cluster: it watches claims and volumes, makes a hostPath
-volume for each claim that the scheduler has placed, and removes folder and volume when the claim is gone. hostPath volumes
-do not get a pod's fsGroup, so a folder belongs to the user that all of this project's pods run as.
+volume for each claim that the scheduler has placed, and removes folder and volume when the claim is gone. hostPath
+volumes do not get a pod's fsGroup, so a folder belongs to the user that all of this project's pods run as.
 """
 
 import argparse
