@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.specs import BASE, EXTERNAL, PVC_SOURCE, merge, nest
+from tests.specs import APP, EXTERNAL, PVC_SOURCE, merge, nest
 
 CHECKSUM = "template.metadata.annotations.coderag.dev/checksum"
 SECRET_KEY = {"name": "token", "key": "value"}
 TAINT = {"key": "dedicated", "operator": "Equal", "value": "ai", "effect": "NoExecute", "tolerationSeconds": 30}
-APP = BASE["repositories"][0]
 POLICY, CONFIG = "NetworkPolicy", "ConfigMap"
 
 

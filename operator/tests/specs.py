@@ -28,6 +28,7 @@ BASE: dict[str, Any] = {
     "repositories": [{"name": "app", "url": "https://git.example.com/team/app.git"}],
 }
 PVC_SOURCE = {"http": None, "pvc": {"claimName": "models", "path": "chat.gguf"}}
+APP = BASE["repositories"][0]
 EXTERNAL = {"llamaCpp": None, "external": {"baseUrl": "https://llm.example.com/v1", "model": "big"}}
 
 

@@ -13,7 +13,11 @@ from coderag_operator.api.structural import structural
 
 HEADER = "# Generated from operator/coderag_operator/api by `make generate`; edit that, not this.\n"
 NAME_RULE = Rule(
-    cel=f"self.metadata.name.matches('{NAME_PATTERN}')", message=NAME_MESSAGE, remedy=NAME_REMEDY, holds=always
+    cel=f"self.metadata.name.matches('{NAME_PATTERN}')",
+    message=NAME_MESSAGE,
+    remedy=NAME_REMEDY,
+    holds=always,
+    field="metadata.name",
 )
 COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the stack is what its spec says."),
@@ -70,7 +74,8 @@ def root_schema() -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": "Version of this schema."},
             "kind": {"type": "string", "description": "CodeRagStack."},
-            "metadata": {"type": "object"},
+            # Only named so that the rule below can point at it.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(StackSpec),
             "status": structural(StackStatus) | {"default": StackStatus.DEFAULT},
         },

@@ -1,12 +1,25 @@
 """The Git repositories of a stack."""
 
-from typing import Annotated, ClassVar
+from collections import Counter
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from coderag_operator.api.base import Model, Rule
 from coderag_operator.api.parts import ObjectReference
 from coderag_operator.api.servers import HttpUrl
+
+Named = TypeVar("Named", "Repository", ObjectReference)
+
+
+def unique_names(entries: tuple[Named, ...]) -> tuple[Named, ...]:
+    """Return the entries, or raise for a name that is given twice; the API server knows it from the list's key."""
+    counts = Counter(entry.name for entry in entries)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        text, remedy = f"the name {twice[0]} is given twice", "rename or remove one of the two"
+        raise PydanticCustomError("rule", "{text}", {"text": text, "remedy": remedy})
+    return entries
 
 
 def _cron_field(number: str) -> str:

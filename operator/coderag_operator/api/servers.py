@@ -13,11 +13,11 @@ GPU_LAYERS = Rule(
     cel="type(self) == int ? int(self) >= 0 && int(self) <= 999 : string(self) == 'All'",
     message="the number of layers on the GPU is out of bounds",
     remedy="give All or a number from 0 to 999; 0 keeps the model on the CPU",
-    holds=lambda value: value == "All" or 0 <= value <= 999,
+    holds=lambda value: value == "All" or (isinstance(value, int) and 0 <= value <= 999),
 )
 GpuLayers = Annotated[
-    int | Literal["All"],
-    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 3}),
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 16}),
     GPU_LAYERS,
 ]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from coderag_operator.api.base import Model, Rule, always
 from coderag_operator.api.components import Embedding, Gateway, Ingestion, ModelCache, Rag, VectorStore
@@ -17,7 +17,7 @@ from coderag_operator.api.parts import (
     SecretKey,
     Tolerations,
 )
-from coderag_operator.api.repositories import Repository
+from coderag_operator.api.repositories import Repository, unique_names
 from coderag_operator.api.servers import HttpUrl, LlamaCpp, Models, ModelServer, exactly_one
 
 
@@ -156,6 +156,7 @@ class StackSpec(Model):
         Field(
             max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
+        AfterValidator(unique_names),
     ] = Field(default=(), description="Git repositories that are kept in the index.")
     auth: Auth = Field(default_factory=Auth, description="Where the keys come from.")
     expose: Expose = Field(
@@ -168,6 +169,7 @@ class StackSpec(Model):
         Field(
             max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
+        AfterValidator(unique_names),
     ] = Field(default=(), description="Secrets for pulling images.")
     storage_class_name: ObjectName | None = Field(
         None,
