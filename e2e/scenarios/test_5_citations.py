@@ -1,4 +1,4 @@
-"""Citations against a scripted model that cites, invents and omits: valid ones resolve to exact lines, invented ones vanish."""
+"""Citations against a scripted model: valid ones resolve to exact lines, invented ones vanish."""
 
 import contextlib
 import json
