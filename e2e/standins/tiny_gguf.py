@@ -1,98 +1,116 @@
-"""Write a tiny llama model of random numbers that the real llama-server loads and serves; its answers are noise.
+"""Tiny random llama models that a real llama-server loads: real format, tokenizer and template, noise for answers.
 
-The same seed gives the same bytes, so that its sha256 can be known before it is fetched.
+The bytes depend on the name alone, so that their sha256 is the same in every build.
 """
 
 import argparse
+import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SEEDS = {"chat": 1, "code": 2}
-WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 64, 2, 4, 128, 8192
-SPECIAL = ("<unk>", "<s>", "</s>")
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("chat", "code")
+LAYERS, CONTEXT, EMBEDDING, FEED_FORWARD, HEADS, HEADS_KV = 2, 32768, 128, 128, 2, 1
+HEAD = EMBEDDING // HEADS
 TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant: {% endif %}"
+    "{% for message in messages %}### {{ message.role }}\n{{ message.content }}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}### assistant\n{% endif %}"
+)
+WORDS = (
+    "the a of to in is and that for it as with on by this from or an be are not which return value name file line "
+    "list node pod key call read write search index chunk model server request answer test type class function loop "
+    "if else while import export string number true false none error result data queue stack tree graph hash token "
+    "path code chat query vector score rank cache lock time limit size count first last next new old one two three"
 )
 
 
-def build_vocabulary() -> tuple[list[bytes], list[float], list[int]]:
-    """Return tokens, scores and types of a byte-level SentencePiece vocabulary with printable ASCII on top."""
-    from gguf import TokenType
+def vocabulary() -> Iterator[tuple[str, int, float]]:
+    """Yield each token with its type and score: specials, every byte (so that any text has tokens), letters, words."""
+    for special, kind in (
+        ("<unk>", gguf.TokenType.UNKNOWN),
+        ("<s>", gguf.TokenType.CONTROL),
+        ("</s>", gguf.TokenType.CONTROL),
+    ):
+        yield special, kind, 0.0
+    for byte in range(256):
+        yield f"<0x{byte:02X}>", gguf.TokenType.BYTE, 0.0
+    for letter in [chr(code) for code in range(33, 127)] + ["▁", "\n"]:
+        yield letter, gguf.TokenType.NORMAL, -100.0
+    for rank, word in enumerate(WORDS.split()):
+        yield f"▁{word}", gguf.TokenType.NORMAL, -1.0 - rank / 1000
 
-    letters = [chr(code) for code in range(33, 127)] + ["\u2581"]
-    tokens = [text.encode() for text in (*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *letters)]
-    kinds = [
-        TokenType.UNKNOWN,
-        TokenType.CONTROL,
-        TokenType.CONTROL,
-        *[TokenType.BYTE] * 256,
-        *[TokenType.NORMAL] * len(letters),
-    ]
-    return tokens, [0.0] * len(tokens), [int(kind) for kind in kinds]
+
+def noise(seed: str, *shape: int) -> NDArray[np.float16]:
+    """Return numbers around 0 that depend on the seed alone, not on a library's generator."""
+    size = int(np.prod(shape))
+    raw = np.frombuffer(hashlib.shake_256(seed.encode()).digest(size * 2), dtype="<u2")
+    return ((raw.astype(np.float32) / 32768 - 1) * 0.5).reshape(shape).astype(np.float16)
 
 
-def write_model(path: Path, name: str, seed: int) -> None:
-    """Write one model file."""
-    import gguf
-    import numpy as np
+def tensors(name: str, vocabulary_size: int) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Yield the tensors of the model."""
+    yield "token_embd.weight", noise(f"{name} embedding", vocabulary_size, EMBEDDING)
+    shapes = {
+        "attn_q": (HEADS * HEAD, EMBEDDING),
+        "attn_k": (HEADS_KV * HEAD, EMBEDDING),
+        "attn_v": (HEADS_KV * HEAD, EMBEDDING),
+        "attn_output": (EMBEDDING, HEADS * HEAD),
+        "ffn_gate": (FEED_FORWARD, EMBEDDING),
+        "ffn_up": (FEED_FORWARD, EMBEDDING),
+        "ffn_down": (EMBEDDING, FEED_FORWARD),
+    }
+    for layer in range(LAYERS):
+        for norm in ("attn_norm", "ffn_norm"):
+            yield f"blk.{layer}.{norm}.weight", np.ones(EMBEDDING, dtype=np.float32)
+        for part, shape in shapes.items():
+            yield f"blk.{layer}.{part}.weight", noise(f"{name} {layer} {part}", *shape)
+    yield "output_norm.weight", np.ones(EMBEDDING, dtype=np.float32)
+    output = noise(f"{name} output", vocabulary_size, EMBEDDING)
+    output[:2] = output[3:259] = 0  # bytes and specials lose against words: noise, but legible
+    yield "output.weight", output
 
-    tokens, scores, kinds = build_vocabulary()
+
+def write_model(path: Path, name: str) -> None:
+    """Write the model of this name."""
+    tokens, kinds, scores = zip(*vocabulary(), strict=True)
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name(f"tiny-random-{name}")
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
+    writer.add_name(f"tiny random {name}")
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_block_count(LAYERS)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(EMBEDDING)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS // 2)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_head_count_kv(HEADS_KV)
     writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(HEAD)
     writer.add_vocab_size(len(tokens))
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_tokenizer_model("llama")
     writer.add_token_list(tokens)
     writer.add_token_scores(scores)
     writer.add_token_types(kinds)
-    writer.add_unk_token_id(0)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
     writer.add_chat_template(TEMPLATE)
-    generator = np.random.default_rng(seed)
-    for tensor, shape in shapes(len(tokens)).items():
-        values = np.ones(shape) if tensor.endswith("norm.weight") else generator.standard_normal(shape) * 0.1
-        writer.add_tensor(tensor, values.astype(np.float32))
+    for tensor, values in tensors(name, len(tokens)):
+        writer.add_tensor(tensor, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
-    """Return every tensor's name and shape (rows, columns)."""
-    narrow = WIDTH // 2
-    found: dict[str, tuple[int, ...]] = {
-        "token_embd.weight": (vocabulary, WIDTH),
-        "output_norm.weight": (WIDTH,),
-        "output.weight": (vocabulary, WIDTH),
-    }
-    for layer in range(LAYERS):
-        block = {
-            "attn_norm": (WIDTH,), "ffn_norm": (WIDTH,), "attn_q": (WIDTH, WIDTH), "attn_k": (narrow, WIDTH),
-            "attn_v": (narrow, WIDTH), "attn_output": (WIDTH, WIDTH), "ffn_gate": (FEED_FORWARD, WIDTH),
-            "ffn_up": (FEED_FORWARD, WIDTH), "ffn_down": (WIDTH, FEED_FORWARD),
-        }  # fmt: skip
-        found |= {f"blk.{layer}.{part}.weight": shape for part, shape in block.items()}
-    return found
-
-
 def write_all(folder: Path) -> list[Path]:
     """Write chat.gguf and code.gguf into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, seed in SEEDS.items():
-        write_model(folder / f"{name}.gguf", name, seed)
-    return [folder / f"{name}.gguf" for name in SEEDS]
+    for name in NAMES:
+        write_model(folder / f"{name}.gguf", name)
+    return [folder / f"{name}.gguf" for name in NAMES]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
