@@ -18,6 +18,8 @@ PRUNABLE = {
     "NetworkPolicy", "PodDisruptionBudget",
 }  # fmt: skip
 
+NEVER_NEEDED = {"Ingress", "Job"}  # surplus ones go even while a component is frozen: nothing in the stack uses them
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -70,12 +72,16 @@ def plan_apply(manifest: Manifest, child: Child | None, applied: Mapping[Name, t
 
 
 def plan_prune(desired: Desired, children: Iterable[Child], owner: str) -> tuple[Child, ...]:
-    """Return the children that are ours by controller UID, no longer desired and not frozen."""
+    """Return the children that are ours by controller UID, no longer desired and not frozen.
+
+    While anything is frozen, surplus workloads and what belongs to them stay: what is frozen may still use them.
+    """
     wanted = {name_of(manifest) for manifest in desired.objects}
+    kinds = NEVER_NEEDED if desired.frozen else PRUNABLE
     surplus = (
         child
         for child in children
-        if child.kind in PRUNABLE
+        if child.kind in kinds
         and child.owner == owner
         and child.component not in desired.frozen
         and child.key not in wanted

@@ -1,0 +1,212 @@
+"""A small cluster on the in-memory API server: watches that lag, controllers, an operator to crash."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from coderag_operator.errors import Failure
+from coderag_operator.kube.cache import Memory
+from coderag_operator.observed.child import STACK, Child, project
+from coderag_operator.observed.index import Index, Repository
+from coderag_operator.reconcile import Outcome, Seen, Tools, reconcile
+from tests.support.memory_kube import Crash, MemoryKube, Name, duplicate
+
+IMAGES = {
+    name: f"registry.example/coderag-{name}:1" for name in ("llama", "model", "embedding", "rag", "gateway", "qdrant")
+}
+NAMESPACE = "team"
+WORKLOADS = ("Deployment", "StatefulSet")
+SHA = {"chat": "a" * 64, "code": "b" * 64}
+
+
+def llama(role: str, **more: Any) -> dict[str, Any]:
+    """Return a model of the spec that is downloaded."""
+    return {"llamaCpp": {"source": {"http": {"url": f"https://hub.example/{role}.gguf", "sha256": SHA[role]}}, **more}}
+
+
+def external() -> dict[str, Any]:
+    """Return a model of the spec that somebody else serves."""
+    return {"external": {"baseUrl": "https://llm.example/v1", "model": "m"}}
+
+
+def local_spec(**more: Any) -> dict[str, Any]:
+    """Return a spec with two downloaded models on the CPU."""
+    return {
+        "gpu": {"sharing": "None"},
+        "models": {"chat": llama("chat", gpuLayers=0), "code": llama("code", gpuLayers=0)},
+        **more,
+    }
+
+
+def external_spec(**more: Any) -> dict[str, Any]:
+    """Return a spec with two external models."""
+    return {"models": {"chat": external(), "code": external()}, **more}
+
+
+@dataclass
+class Simulation:
+    """One stack, one operator process that may be replaced, and a clock that only tests move."""
+
+    spec: dict[str, Any]
+    name: str = "demo"
+    kube: MemoryKube = field(default_factory=MemoryKube)
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    index: Index | None = None
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the fetch Job of a digest says
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.memory = self.fresh_memory()
+        self.kube.create(
+            {
+                "apiVersion": "coderag.dev/v1alpha1", "kind": "CodeRagStack", "spec": self.spec,
+                "metadata": {"name": self.name, "namespace": NAMESPACE},
+            }
+        )  # fmt: skip
+        self.kube.writes.clear()
+
+    @property
+    def key(self) -> Name:
+        """Return the name of the stack."""
+        return "CodeRagStack", NAMESPACE, self.name
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """Return the stack as it is."""
+        return self.kube.objects[self.key]
+
+    @property
+    def conditions(self) -> dict[str, dict[str, Any]]:
+        """Return the conditions by type."""
+        return {one["type"]: one for one in self.stack.get("status", {}).get("conditions", [])}
+
+    def child(self, kind: str, suffix: str) -> dict[str, Any]:
+        """Return a child."""
+        return self.kube.objects[kind, NAMESPACE, f"{self.name}-{suffix}"]
+
+    def fresh_memory(self) -> Memory:
+        """Return the memory of a process that has just started."""
+        return Memory(clock=lambda: self.now.timestamp())
+
+    def restart(self) -> None:
+        """Replace the operator's process."""
+        self.memory, self.failures = self.fresh_memory(), 0
+
+    def set_spec(self, spec: dict[str, Any]) -> None:
+        """Edit the stack as a user."""
+        self.kube.edit(self.key, lambda live: live.update(spec=spec))
+
+    def view(self) -> tuple[dict[str, Any], tuple[Child, ...]]:
+        """Return what the watches show."""
+        found = tuple(
+            project({**live, "kind": kind})
+            for (kind, _, _), live in self.kube.objects.items()
+            if live["metadata"].get("labels", {}).get(STACK) == self.name
+        )
+        return duplicate(self.stack), found
+
+    def step(self, view: tuple[dict[str, Any], tuple[Child, ...]] | None = None) -> Outcome | None:
+        """Run one pass; a failure or a crash ends it, as the engine would."""
+        body, children = view or self.view()
+        tools = Tools(self.kube, IMAGES, lambda: self.now)
+        try:
+            outcome = reconcile(tools, Seen(body, children, self.memory, self.index, self.failures))
+        except Failure:
+            self.failures += 1
+            return None
+        except Crash:
+            self.restart()
+            return None
+        self.failures = self.failures + 1 if outcome.failure else 0
+        self.outcomes.append(outcome)
+        return outcome
+
+    def settle(self, limit: int = 40, controllers: Callable[[], None] | None = None) -> int:
+        """Run passes and controllers until nothing changes; returns the number of passes."""
+        for count in range(1, limit + 1):
+            self.now += timedelta(seconds=7)
+            before = {name: live["metadata"]["resourceVersion"] for name, live in self.kube.objects.items()}
+            outcome = self.step()
+            (controllers or self.run_controllers)()
+            after = {name: live["metadata"]["resourceVersion"] for name, live in self.kube.objects.items()}
+            if before == after and outcome is not None and outcome.failure is None:
+                return count
+        raise AssertionError(f"not settled after {limit} passes")
+
+    def run_controllers(self) -> None:
+        """Make every workload ready and every fetch Job end, as a healthy cluster would."""
+        for kind in WORKLOADS:
+            for live in list(self.kube.of(kind)):
+                self.make_ready(live)
+        for job in list(self.kube.of("Job")):
+            self.finish(job)
+
+    def make_ready(self, live: dict[str, Any], ready: int | None = None) -> None:
+        """Give a workload its pods."""
+        wanted = live["spec"].get("replicas", 1)
+        numbers = dict.fromkeys(("replicas", "updatedReplicas"), wanted) | {
+            "readyReplicas": wanted if ready is None else ready
+        }
+        status = {"observedGeneration": live["metadata"].get("generation", 0), **numbers}
+        self.kube.edit((live["kind"], NAMESPACE, live["metadata"]["name"]), lambda one: one.update(status=status))
+
+    def finish(self, job: dict[str, Any]) -> None:
+        """End a Job, with a pod that says how it went."""
+        metadata = job["metadata"]
+        digest = metadata["annotations"]["coderag.dev/sha256"]
+        header = {
+            "architecture": "llama",
+            "layers": 2,
+            "contextLength": 4096,
+            "embeddingLength": 64,
+            "headCount": 4,
+            "headCountKv": 4,
+        }
+        said = self.results.get(
+            digest,
+            {"ok": True, "file": f"/models/{digest}.gguf", "sizeBytes": 1000, "sha256": digest, "header": header},
+        )
+        name = f"{metadata['name']}-{metadata['uid']}"
+        ended = {"state": {"terminated": {"exitCode": 0 if said.get("ok") else 1, "message": json.dumps(said)}}}
+        self.kube.add(
+            {
+                "apiVersion": "v1", "kind": "Pod", "status": {"phase": "Succeeded", "containerStatuses": [ended]},
+                "metadata": {
+                    "name": name, "namespace": NAMESPACE, "labels": dict(metadata["labels"]),
+                    "ownerReferences": [{"uid": metadata["uid"], "controller": True}],
+                },
+            }
+        )  # fmt: skip
+        kind = "Complete" if said.get("ok") else "Failed"
+        status = {"conditions": [{"type": kind, "status": "True"}]}
+        self.kube.edit(("Job", NAMESPACE, metadata["name"]), lambda one: one.update(status=status))
+
+    def report_index(self, commit: str = "a1b2c3d4e5") -> None:
+        """Have the ingestion worker report that everything is served."""
+        names = [one["name"] for one in self.stack["spec"].get("repositories", [])]
+        self.index = Index(True, "identity", tuple(Repository(name, "main", "Served", commit) for name in names))
+
+
+def snapshot(kube: MemoryKube) -> dict[Name, dict[str, Any]]:
+    """Return the children without what differs from run to run: versions, UIDs, random values, and hashes of those."""
+    return {rename(name): mask(live) for name, live in kube.objects.items() if name[0] not in ("Pod", "CodeRagStack")}
+
+
+def rename(name: Name) -> Name:
+    """Return a name without the hash in it; the one of a fetch Job holds the UID of its claim."""
+    kind, namespace, text = name
+    return (kind, namespace, text.rpartition("-")[0]) if kind == "Job" else name
+
+
+def mask(live: dict[str, Any]) -> dict[str, Any]:
+    """Return what one object is, apart from its history."""
+    kept = duplicate({key: value for key, value in live.items() if key in ("spec", "data", "kind")})
+    if live["kind"] in ("Secret", "ConfigMap"):
+        kept["data"] = sorted(live.get("data", {}))
+    template = kept.get("spec", {}).get("template", {}).get("metadata", {})
+    if "annotations" in template:
+        template["annotations"] = sorted(template["annotations"])
+    return {**kept, "labels": live["metadata"].get("labels")}
