@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from coderag_rag.git.errors import GitError, explain
 
@@ -30,10 +30,11 @@ def base_environment(allow_file: bool, source: Mapping[str, str] = os.environ) -
 
 @dataclass(frozen=True)
 class Git:
-    """How to run git: extra environment and a deadline for one command."""
+    """How to run git: its environment, a deadline for one command, and credentials that are looked up at every use."""
 
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]
     timeout: float = 600.0
+    credentials: Callable[[], Mapping[str, str]] = dict
 
     async def start(self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
         """Start a git process in a session of its own, so that its helpers can be ended with it."""
@@ -41,7 +42,7 @@ class Git:
         return await asyncio.create_subprocess_exec(
             "git", *options, "-c", "http.lowSpeedTime=60", *arguments,
             stdin=stdin, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=dict(self.environment), start_new_session=True,
+            env={**self.environment, **self.credentials()}, start_new_session=True,
         )  # fmt: skip
 
     async def run(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> tuple[int, bytes]:

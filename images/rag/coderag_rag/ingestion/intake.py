@@ -1,14 +1,13 @@
 """Takes prepared documents into the index: embeds only what is not stored yet, and writes in batches.
 
-Memory stays flat however large a repository is: at most one batch of chunks waits here.
+Memory stays flat however large a repository is: at most one batch of chunks waits here, and no more than that
+is lost when the process ends.
 """
 
 from coderag_rag.chunking.document import Document
 from coderag_rag.ingestion.embedder import Embedder
 from coderag_rag.ingestion.index import Index
 from coderag_rag.store.chunks import NewChunk
-
-_BATCH = 128
 
 
 class Intake:
@@ -22,7 +21,7 @@ class Intake:
         """Add the pieces of one document."""
         for piece in document.pieces:
             self._waiting.append(NewChunk.of(self._index.identity, blob, document.language, repositories, piece))
-            if len(self._waiting) >= _BATCH:
+            if len(self._waiting) >= self._embedder.batch:
                 await self.flush()
 
     async def flush(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -33,7 +34,8 @@ def build_sources(settings: Settings, private: Path) -> Mapping[str, tuple[Repos
     environment = base_environment(settings.allow_file)
 
     def source(config: RepositoryConfig) -> Source:
-        git = Git(environment | credential_environment(config.credentials, private), settings.git_timeout)
+        credentials = partial(credential_environment, config.credentials, private)
+        git = Git(environment, settings.git_timeout, credentials)
         return Source(config.name, config.ref, Repository(git, config.url, settings.work_dir / f"{config.name}.git"))
 
     return {config.name: (config, source(config)) for config in settings.repositories}

@@ -151,7 +151,7 @@ def with_credentials(folder, **files):
     for name, text in files.items():
         (mounted / name.replace("_", "-")).write_text(text)
     write_askpass(folder)
-    return Git(base_environment(False) | credential_environment(mounted, folder), timeout=30)
+    return Git(base_environment(False), 30, functools.partial(credential_environment, mounted, folder))
 
 
 async def test_credentials_come_from_files_at_each_use_and_work_without_shallow_support(bench, guarded, tmp_path):
@@ -173,13 +173,13 @@ async def test_without_credentials_nobody_is_asked(bench, guarded):
 
 def test_a_token_needs_no_user_name(tmp_path):
     git = with_credentials(tmp_path, token="t0ken\n")
-    assert git.environment["CODERAG_GIT_PASSWORD_FILE"].endswith("/token")
-    assert "t0ken" not in repr(git)
+    assert git.credentials()["CODERAG_GIT_PASSWORD_FILE"].endswith("/token")
+    assert "t0ken" not in repr([git, git.credentials()])
 
 
 def test_an_ssh_key_is_copied_with_the_mode_that_ssh_wants(tmp_path):
     git = with_credentials(tmp_path, ssh_privatekey="KEY")
-    command = git.environment["GIT_SSH_COMMAND"]
+    command = git.credentials()["GIT_SSH_COMMAND"]
     assert "BatchMode=yes" in command
     assert "StrictHostKeyChecking=accept-new" in command
     copy = tmp_path / "key-secret"
@@ -220,3 +220,7 @@ def test_errors_say_what_to_do_and_hold_no_credentials(stderr, message):
     explained = explain(stderr)
     assert explained.startswith(message)
     assert "u:p" not in explained
+
+
+def test_without_credentials_ssh_does_not_ask(tmp_path):
+    assert "BatchMode=yes" in credential_environment(None, tmp_path)["GIT_SSH_COMMAND"]
