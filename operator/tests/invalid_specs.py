@@ -216,4 +216,4 @@ INVALID = (
     ),
 )
 
-INVALID_NAMES = ("Demo", "1demo", "a" * 25, "demo-", "de.mo")
+INVALID_NAMES = ("Demo", "1demo", "a" * 25, "demo-", "de.mo", "demo-active")

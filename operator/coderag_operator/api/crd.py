@@ -7,13 +7,22 @@ import yaml
 
 from coderag_operator.api.base import Rule, always
 from coderag_operator.api.spec import StackSpec
-from coderag_operator.api.stack import GROUP, KIND, NAME_MESSAGE, NAME_PATTERN, NAME_REMEDY, PLURAL, VERSION
+from coderag_operator.api.stack import (
+    GROUP,
+    KIND,
+    NAME_MESSAGE,
+    NAME_PATTERN,
+    NAME_REMEDY,
+    NAME_RESERVED,
+    PLURAL,
+    VERSION,
+)
 from coderag_operator.api.status_types import StackStatus
 from coderag_operator.api.structural import structural
 
 HEADER = "# Generated from operator/coderag_operator/api by `make generate`; edit that, not this.\n"
 NAME_RULE = Rule(
-    cel=f"self.metadata.name.matches('{NAME_PATTERN}')",
+    cel=f"self.metadata.name.matches('{NAME_PATTERN}') && !self.metadata.name.endsWith('{NAME_RESERVED}')",
     message=NAME_MESSAGE,
     remedy=NAME_REMEDY,
     holds=always,

@@ -13,7 +13,12 @@ from coderag_operator.api.spec import StackSpec
 GROUP, VERSION, PLURAL, KIND = "coderag.dev", "v1alpha1", "coderagstacks", "CodeRagStack"
 API_VERSION = f"{GROUP}/{VERSION}"
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,22}[a-z0-9])?$"
-NAME_MESSAGE = "the name of a stack must start with a letter, hold only a-z, 0-9 and -, and have at most 24 characters"
+# The Services of stack x that follow a failover are x-active-chat and x-active-code.
+NAME_RESERVED = "-active"
+NAME_MESSAGE = (
+    "the name of a stack must start with a letter, hold only a-z, 0-9 and -, have at most 24 characters "
+    f"and not end in {NAME_RESERVED}"
+)
 NAME_REMEDY = "create the stack again under a shorter or simpler name"
 
 REMEDIES = {
@@ -56,9 +61,7 @@ class InvalidSpec(Exception):  # noqa: N818  (named after what it says, like kop
 def parse(body: Mapping[str, Any]) -> Stack:
     """Return the stack that the object describes, or raise InvalidSpec."""
     metadata = body["metadata"]
-    wrong_name = (
-        () if re.match(NAME_PATTERN, metadata["name"]) else (Violation("metadata.name", NAME_MESSAGE, NAME_REMEDY),)
-    )
+    wrong_name = () if good_name(metadata["name"]) else (Violation("metadata.name", NAME_MESSAGE, NAME_REMEDY),)
     try:
         spec = StackSpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
@@ -67,6 +70,11 @@ def parse(body: Mapping[str, Any]) -> Stack:
     if wrong_name:
         raise InvalidSpec(wrong_name)
     return Stack(metadata["name"], metadata["namespace"], metadata["uid"], metadata.get("generation", 0), spec)
+
+
+def good_name(name: str) -> bool:
+    """Return whether a stack can have this name: every child's fits, and none is a child's of another stack."""
+    return bool(re.match(NAME_PATTERN, name)) and not name.endswith(NAME_RESERVED)
 
 
 def _violation(detail: ErrorDetails) -> Violation:
