@@ -117,8 +117,7 @@ class Answerer:
             yield answer
 
     async def _start(self, question: Question, deadline: float, stack: AsyncExitStack) -> Answer:
-        if self._gateway.is_open:
-            raise self._gateway.down()
+        await self._gateway.require_closed()
         budget = self._limits.context_tokens - prompt_overhead(question.text)
         if budget <= 0:
             raise PromptTooLong("the question alone is longer than the context")

@@ -85,12 +85,12 @@ class LlmClient:
         await self._http.aclose()
 
     async def alive(self) -> None:
-        """Raise DependencyDown unless the gateway answers its liveness route."""
+        """Raise DependencyDown unless the gateway answers; any answer but a 5xx, for not every gateway is LiteLLM."""
         try:
             response = await self._http.get("/health/liveliness")
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
-        if response.status_code >= 400:
+        if response.status_code >= 500:
             raise DependencyDown(GATEWAY, f"its liveness route answered {response.status_code}")
 
     @asynccontextmanager

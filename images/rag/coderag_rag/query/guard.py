@@ -54,10 +54,14 @@ class Breaker:
         """Return the error to raise for this dependency."""
         return DependencyDown(self.name, self.detail, self.retry_after)
 
-    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make one call, or none while open; DependencyDown counts as a failure, everything else passes."""
+    async def require_closed(self) -> None:
+        """Raise DependencyDown while open: for work that would be wasted."""
         if self.is_open:
             raise self.down()
+
+    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Make one call, or none while open; DependencyDown counts as a failure, everything else passes."""
+        await self.require_closed()
         try:
             result = await _at_once_again(attempt)
         except DependencyDown as error:

@@ -6,6 +6,7 @@ no manifest is never returned. Everything here is immutable: a request keeps one
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from coderag_rag.store.schema import Entry, HeadPayload
 
@@ -22,8 +23,7 @@ class NothingIndexed(Exception):  # noqa: N818 - reads as the state it names
     """No repository is served yet."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a blob lies in a served commit."""
 
     repository: str

@@ -4,7 +4,7 @@ A blob at several paths is one hit, not several: the path whose words the query 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
 from coderag_rag.keyword import tokens
@@ -21,16 +21,19 @@ _GENERATED = re.compile(
 )
 
 
+@lru_cache(maxsize=65_536)
 def is_test(path: str) -> bool:
     """Whether a path looks like a test or its data."""
     return _TEST.search(path) is not None
 
 
+@lru_cache(maxsize=65_536)
 def is_vendored(path: str) -> bool:
     """Whether a path looks like somebody else's code."""
     return _VENDORED.search(path) is not None
 
 
+@lru_cache(maxsize=65_536)
 def is_generated(path: str) -> bool:
     """Whether a path looks like the output of a tool."""
     return _GENERATED.search(path) is not None
@@ -42,8 +45,10 @@ def path_words(path: str) -> frozenset[str]:
     return frozenset(tokens(re.sub(r"\.\w+$", "", path)))
 
 
-def best_place(places: Iterable[Place], words: frozenset[str]) -> tuple[Place, list[Place]]:
+def best_place(places: Sequence[Place], words: frozenset[str]) -> tuple[Place, list[Place]]:
     """Return the place to show and the others. There must be one."""
+    if len(places) == 1:  # by far the usual case
+        return places[0], []
     ordered = sorted(places, key=lambda place: (-len(path_words(place.path) & words), *_plainness(place)))
     return ordered[0], ordered[1:]
 

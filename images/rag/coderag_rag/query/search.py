@@ -1,7 +1,7 @@
 """A search, step by step: view, legs, served hits only, fusion, ranking, texts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qdrant_client import models
 
@@ -44,6 +44,7 @@ class Searcher:
         snapshot = self._manifests.served()
         scope = Scope.build(snapshot, request.repositories, request.languages, request.paths)
         query = analyse(request.query)
+        await policy.retrying(DependencyDown)(self._qdrant.require_closed)
         found = await self._legs.run(query, scope, policy)
         ordered = order(query, scope, found.points)[: request.limit]
         hits = await self._with_texts(ordered, policy)
@@ -64,7 +65,7 @@ def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candid
         served |= {item.point: item for point in points if (item := _candidate(point, scope, query)) is not None}
     ids = {leg: [str(point.id) for point in points if str(point.id) in served] for leg, points in legs.items()}
     fused = fuse(ids, LEG_WEIGHTS[query.kind], RRF_K)
-    scored = [replace(served[point], score=score) for point, score in fused]
+    scored = [served[point]._replace(score=score) for point, score in fused]
     return rank(query, scored, demote=not scope.by_path)
 
 

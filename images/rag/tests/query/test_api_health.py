@@ -64,7 +64,7 @@ async def test_the_running_service_finds_a_new_generation_by_itself(service, ind
     async with service.running():
         await index.serve("app", make_file("a.py", "x = 1\n"))
         async with asyncio.timeout(10):
-            while not (await service.http.get("/v1/repositories")).json()["repositories"]:
+            while not (await service.http.get("/v1/repositories")).json()["repositories"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
