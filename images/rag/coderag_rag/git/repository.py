@@ -73,8 +73,6 @@ class Repository:
 
     async def _sound(self) -> bool:
         """Whether the local copy is not what went wrong."""
-        if not self._directory.exists():
-            return True
         code, _ = await self._git.run(*self._in(), "fsck", "--connectivity-only", accept=_ANY)
         return code == 0
 

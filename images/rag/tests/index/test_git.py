@@ -3,6 +3,7 @@
 import base64
 import functools
 import http.server
+import socket
 import threading
 
 import pytest
@@ -66,6 +67,16 @@ async def test_a_damaged_copy_is_fetched_again(bench, remote):
     assert await copy.fetch(await copy.resolve("main")) == commit
 
 
+async def test_a_sound_copy_survives_a_remote_that_fails(bench, remote):
+    copy = repository(bench, remote)
+    target = await copy.resolve("main")
+    commit = await copy.fetch(target)
+    remote.path.rename(remote.path.with_name("away"))
+    with pytest.raises(GitError, match="no Git repository at this URL"):
+        await copy.fetch(target)
+    assert len(await copy.files(commit)) == 3
+
+
 async def test_a_missing_blob_is_an_error_and_not_an_empty_file(bench, remote):
     copy = repository(bench, remote)
     await copy.fetch(await copy.resolve("main"))
@@ -108,10 +119,12 @@ async def test_a_remote_that_is_not_there_is_named_as_such(bench):
         await repository(bench, None, url=f"file://{bench.folder}").resolve("main")
 
 
-async def test_a_command_that_hangs_is_ended(bench, remote):
-    hurried = Git(base_environment(allow_file=True), timeout=0.01)
-    with pytest.raises(GitError, match=r"git ls-remote took longer than 0.01 s"):
-        await repository(bench, remote, git=hurried).resolve("main")
+async def test_a_remote_that_never_answers_is_given_up(bench):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hurried = Git(base_environment(allow_file=False), timeout=0.3)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.git"
+        with pytest.raises(GitError, match=r"git ls-remote took longer than 0.3 s"):
+            await repository(bench, None, url=url, git=hurried).resolve("main")
 
 
 class Guarded(http.server.SimpleHTTPRequestHandler):
