@@ -1,4 +1,4 @@
-"""Citations: markers of an answer resolved to exact lines of a commit, and only if everything about them holds.
+"""Citations of an answer, verified: markers resolved to exact lines of a commit, if everything about them holds.
 
 A block may be cited if its blob is in the manifests that this request saw and the hash of its text is the stored one.
 Blocks that fail are kept out of the prompt as well: what cannot be cited must not be told.
@@ -30,7 +30,7 @@ class Citation:
 
 
 def is_true(hit: Hit, snapshot: Snapshot) -> bool:
-    """Whether a hit is what it claims to be: served at this path, with the text that was indexed."""
+    """Verify that a hit is what it claims to be: served at this path, with the text that was indexed."""
     served = any((place.commit, place.path) == (hit.commit, hit.path) for place in snapshot.places(hit.blob))
     return served and text_sha256(hit.text) == hit.text_sha256
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from prometheus_client import CollectorRegistry
@@ -86,7 +87,13 @@ class Services:
 
     def _watch_everything(self) -> None:
         self.health.waiting_for("qdrant was not reached yet")
-        self._watch(QDRANT, self.manifests.look, _LOAD_DEADLINE, self.health.mark_ready)
+        self._watch(
+            QDRANT,
+            self.manifests.look,
+            deadline=_LOAD_DEADLINE,
+            on_success=self.health.mark_ready,
+            on_failure=lambda detail: self.health.waiting_for(f"qdrant: {detail}"),
+        )
         self._watch(EMBEDDING, self.embedder.look)
         self._watch(GATEWAY, self.clients.llm.alive)
         gateway = self.settings.gateway
@@ -94,22 +101,9 @@ class Services:
             if url:
                 self._watch(name, server_probe(self.clients.plain, name, url))
 
-    def _watch(
-        self,
-        name: str,
-        check: Callable[[], Awaitable[object]],
-        deadline: float = _PROBE_DEADLINE,
-        on_success: Callable[[], None] = lambda: None,
-    ) -> None:
-        watch = Watch(
-            name,
-            check,
-            interval=self.settings.poll_interval,
-            deadline=deadline,
-            breaker=self.breakers.get(name),
-            on_success=on_success,
-        )
-        self.health.watch(watch)
+    def _watch(self, name: str, check: Callable[[], Awaitable[object]], **more: Any) -> None:
+        options = {"interval": self.settings.poll_interval, "deadline": _PROBE_DEADLINE} | more
+        self.health.watch(Watch(name, check, breaker=self.breakers.get(name), **options))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -35,8 +35,10 @@ class Watch:
         deadline: float,
         breaker: Breaker | None = None,
         on_success: Callable[[], None] = lambda: None,
+        on_failure: Callable[[str], None] = lambda _detail: None,
     ) -> None:
-        self.name, self._check, self._on_success = name, check, on_success
+        self.name, self._check = name, check
+        self._on_success, self._on_failure = on_success, on_failure
         self._interval, self._deadline = interval, deadline
         self._breaker = breaker or Breaker(name)
         self.state = DependencyState(False, None, "not contacted yet")
@@ -67,6 +69,7 @@ class Watch:
         if self.state.ok or self.state.detail != detail:
             logger.warning("%s is down: %s", self.name, detail)
         self._breaker.trip(detail)
+        self._on_failure(detail)
         self.state = DependencyState(False, None, detail)
 
     def _up(self, latency_ms: float) -> None:

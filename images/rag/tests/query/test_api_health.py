@@ -6,6 +6,16 @@ import httpx
 from coderag_rag.query.guard import DependencyDown
 
 
+async def test_readiness_says_what_it_waits_for(service, look, monkeypatch):
+    async def heads():
+        raise DependencyDown("qdrant", "refuses the key")
+
+    monkeypatch.setattr(service.manifests._reader, "heads", heads)
+    await look()
+    answer = await service.http.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (503, "qdrant: refuses the key")
+
+
 async def test_readiness_comes_with_the_first_contact_and_stays(service, index, look, monkeypatch):
     assert (await service.http.get("/healthz")).status_code == 200
     assert (await service.http.get("/readyz")).status_code == 503
