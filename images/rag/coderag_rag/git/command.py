@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from coderag_rag.git.errors import GitError, explain
@@ -64,5 +65,6 @@ class Git:
 async def end(process: asyncio.subprocess.Process) -> None:
     """End a process and its helpers, if it still runs."""
     if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
