@@ -40,10 +40,18 @@ def build_config(path: Path, environment: Mapping[str, str]) -> Json:
         check_model(model, f"{path}: model_list[{position}]", environment)
     return {
         "model_list": document["model_list"],
-        "router_settings": document.get("router_settings") or {},
+        "router_settings": complete_fallbacks(document.get("router_settings") or {}),
         "litellm_settings": (document.get("litellm_settings") or {}) | LITELLM,
         "general_settings": GENERAL,
     }
+
+
+def complete_fallbacks(router: Json) -> Json:
+    """Give each alias the fallbacks of what it stands for: LiteLLM looks them up by the name that was asked for."""
+    known = {name: targets for entry in router.get("fallbacks") or [] for name, targets in entry.items()}
+    aliases = router.get("model_group_alias") or {}
+    known |= {alias: known[model] for alias, model in aliases.items() if model in known and alias not in known}
+    return {**router, "fallbacks": [{name: targets} for name, targets in known.items()]}
 
 
 def read_document(path: Path) -> Json:

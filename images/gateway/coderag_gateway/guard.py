@@ -20,7 +20,8 @@ from coderag_gateway.requests import (
 )
 
 MAX_BODY = 16 * 1024 * 1024
-CONTROL_HEADER = "x-litellm-"  # LiteLLM takes timeouts, tags and more from headers
+# LiteLLM takes timeouts, tags and more from headers of its own; a compressed error could not be reworded.
+REMOVED_HEADERS = (b"x-litellm-", b"accept-encoding")
 
 
 class Guard:
@@ -111,7 +112,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 def clean_scope(scope: Scope, body: bytes | None) -> Scope:
     """Return the scope without LiteLLM's control headers and query, and with headers that fit the new body."""
-    kept = [(name, value) for name, value in scope["headers"] if not name.startswith(CONTROL_HEADER.encode())]
+    kept = [(name, value) for name, value in scope["headers"] if not name.startswith(REMOVED_HEADERS)]
     headers = MutableHeaders(raw=kept)
     if body is not None:
         headers.update({"content-type": "application/json", "content-length": str(len(body))})

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-from coderag_gateway.outcome import translate
+from coderag_gateway.outcome import read_retry_after, translate
 
 
 class Reply:
@@ -33,20 +33,22 @@ class Reply:
     async def _begin(self, message: Message) -> None:
         if self._dropped:
             # a name may hold anything; a header may not
-            MutableHeaders(scope=message)["x-coderag-dropped-params"] = ascii(self._dropped)[1:-1]
+            MutableHeaders(scope=message)["x-coderag-dropped-params"] = ascii(self._dropped)[1:-1][:1000]
         if message["status"] >= 400:
             self._held = message
         else:
             await self._send(message)
 
     async def _finish(self, start: Message) -> None:
-        found = translate(start["status"], Headers(scope=start), self._body)
+        headers = MutableHeaders(raw=list(start["headers"]))
+        found = translate(start["status"], headers, self._body)
         if found is not None:
             status, document, extra = found
             self._body = json.dumps(document).encode()
             start = {**start, "status": status}
-            headers = MutableHeaders(raw=list(start["headers"]))
             headers.update({**extra, "content-type": "application/json", "content-length": str(len(self._body))})
-            start["headers"] = headers.raw
+        elif start["status"] == 429:
+            headers["retry-after"] = str(read_retry_after(headers))
+        start["headers"] = headers.raw
         await self._send(start)
         await self._send({"type": "http.response.body", "body": self._body})

@@ -24,6 +24,7 @@ FIXED = {
     "LITELLM_LOCAL_BLOG_POSTS": "True",
     "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
     "LITELLM_TELEMETRY": "False",
+    "DEFAULT_MAX_RETRIES": "0",  # LiteLLM takes `max_retries: 0` of an embedding model for "not set", and this instead
     "DISABLE_ADMIN_UI": "True",
     "NO_DOCS": "True",
     "NO_REDOC": "True",

@@ -98,6 +98,13 @@ def test_the_example_is_accepted_and_written_without_a_secret(tmp_path: Path) ->
     assert not any(secret in path.read_text() for secret in SECRETS.values())
 
 
+def test_an_alias_falls_back_like_what_it_stands_for(tmp_path: Path) -> None:
+    router = {"model_group_alias": {"chat-7b": "chat", "x": "y"}, "fallbacks": [{"chat": ["code"]}], "num_retries": 0}
+    config = build_config(write(tmp_path / "c.yaml", {"model_list": [model()], "router_settings": router}), {})
+    assert config["router_settings"]["fallbacks"] == [{"chat": ["code"]}, {"chat-7b": ["code"]}]
+    assert config["router_settings"]["num_retries"] == 0
+
+
 def test_the_program_ends_with_the_message(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],
