@@ -126,7 +126,9 @@ def _models() -> Iterator[Effect]:
         for name, value in (("parallel", 4), ("gpuLayers", 12), ("kvCacheType", "q8_0")):
             yield Effect(f"{server}.{name}", nest(f"{server}.{name}", value), {workload: ("container.args",)})
         context = {workload: ("container.args",), f"{CONFIG}/gateway": ("data.config.yaml",), GATEWAY: (CHECKSUM,)}
-        yield Effect(f"{server}.contextTokens", nest(f"{server}.contextTokens", 8192), context)
+        # The smaller of the two contexts bounds what rag puts into a prompt.
+        context[RAG] = ("container.env.ANSWER_TOKENS.value", "container.env.CONTEXT_TOKENS.value")
+        yield Effect(f"{server}.contextTokens", nest(f"{server}.contextTokens", 2048), context)
         http = f"{server}.source.http"
         url = nest(f"{http}.url", f"https://mirror.example.com/{role}.gguf")
         yield Effect(f"{http}.url", url, job)
@@ -161,7 +163,7 @@ def _external(role: str) -> Iterator[Effect]:
     start = nest(f"models.{role}", EXTERNAL)
     config = {f"{CONFIG}/gateway": ("data.config.yaml",), GATEWAY: (CHECKSUM,)}
     variable = f"container.env.{role.upper()}_EXTERNAL_API_KEY.valueFrom.secretKeyRef"
-    url = {RAG: (f"container.env.INFERENCE_{role.upper()}_URL.value",), f"{POLICY}/gateway": ("spec.egress",)}
+    url = {f"{POLICY}/gateway": ("spec.egress",)}
     yield Effect(f"{prefix}.baseUrl", nest(f"{prefix}.baseUrl", "https://llm.example.com:8443/v1"), config | url, start)
     yield Effect(f"{prefix}.model", nest(f"{prefix}.model", "bigger"), config, start)
     keyed = merge(start, nest(f"{prefix}.apiKeySecretRef", SECRET_KEY))

@@ -82,8 +82,8 @@ class LlamaCpp(ComponentSettings):
     """A llama.cpp server that the operator runs."""
 
     source: Source = Field(description="Where the model file comes from. Required: there is no model to guess.")
-    context_tokens: Annotated[int, Field(ge=256, le=1048576)] = Field(
-        4096, description="Context of the server in tokens, shared by its parallel requests."
+    context_tokens: Annotated[int, Field(ge=1024, le=1048576)] = Field(
+        4096, description="Context of one request in tokens, prompt and answer; the server holds `parallel` of them."
     )
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Requests that are answered at the same time.")
     gpu_layers: GpuLayers = Field(

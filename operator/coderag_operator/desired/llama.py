@@ -97,7 +97,8 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--port": names.PORTS[role],
         "--fit": "off",
         "--n-gpu-layers": 0 if context.stack.spec.gpu.sharing == "None" else layers,
-        "--ctx-size": server.context_tokens,
+        # Each request has its own part: a long prompt next door takes no room from an answer that is being written.
+        "--ctx-size": server.context_tokens * server.parallel,
         "--parallel": server.parallel,
         "--batch-size": 512,
         "--ubatch-size": 512,
@@ -105,8 +106,9 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--cache-type-k": server.kv_cache_type,
         "--cache-type-v": server.kv_cache_type,
         "--cache-ram": 512,
+        "--load-mode": "mmap",
         "--threads": threads(size(role, server.resources)),
         "--timeout": seconds(context.stack.spec.gateway.timeouts.request),
     }
     pairs = [text for name, value in flags.items() for text in (name, str(value))]
-    return [*pairs, "--kv-unified", "--metrics", "--slots", "--no-webui", "--offline", "--jinja"]
+    return [*pairs, "--no-kv-unified", "--metrics", "--slots", "--no-webui", "--offline", "--jinja"]

@@ -7,7 +7,7 @@ from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import Env, keys, plain, retrieval
 from coderag_operator.desired.pod import Pod, http_probes
-from coderag_operator.desired.references import servers
+from coderag_operator.desired.references import local_servers
 from coderag_operator.desired.workloads import deployment, disruption_budget, service, service_account
 
 
@@ -43,14 +43,21 @@ def _language_models(context: Context) -> Env:
             LLM_CONNECT_TIMEOUT=seconds(spec.gateway.timeouts.connect),
             RAG_LLM_TIMEOUT=seconds(spec.rag.timeouts.llm),
         ),
-        *plain(**{f"INFERENCE_{role.upper()}_URL": inference_url(context, role) for role in names.ROLES}),
+        *_model_servers(context),
     ]
 
 
-def inference_url(context: Context, role: str) -> str:
-    """Return where whoever answers for a role is reached without the gateway."""
-    external = servers(context.stack)[role].external
-    return external.base_url if external else context.url(role, f"active-{role}")
+def _model_servers(context: Context) -> Env:
+    """Return where rag asks the stack's own model servers how they are, and what fits into the smaller one's context.
+
+    An external endpoint is not asked: it belongs to somebody else, and the gateway alone may reach it.
+    """
+    local = local_servers(context.stack)
+    if not local:
+        return []
+    smallest = min(server.context_tokens for server in local.values())
+    urls = {f"INFERENCE_{role.upper()}_URL": context.url(role, f"active-{role}") for role in local}
+    return plain(**urls, CONTEXT_TOKENS=smallest // 2, ANSWER_TOKENS=smallest // 8)
 
 
 def _own(context: Context) -> Env:
