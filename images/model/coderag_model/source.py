@@ -3,8 +3,10 @@
 The HTTP library drops the Authorization header when a redirect leads to another host; a test holds it to that.
 """
 
+import functools
 import hashlib
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -72,7 +74,7 @@ class Source:
         """Send the request; every way in which HTTP fails becomes a FetchError."""
         try:
             with (
-                httpx.Client(timeout=self._timeout, follow_redirects=True, max_redirects=10) as client,
+                httpx.Client(verify=trust(), timeout=self._timeout, follow_redirects=True, max_redirects=10) as client,
                 client.stream("GET", self._url, headers=self._headers | headers) as response,
             ):
                 yield response
@@ -98,11 +100,19 @@ class Source:
             raise FetchError("Truncated", f"{part.size} of {total} bytes arrived", transient=True)
 
 
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Return the authorities that the environment trusts (SSL_CERT_FILE), read once: every retry needs them."""
+    return httpx.create_ssl_context()
+
+
 def transport_failure(error: httpx.TransportError, url: str) -> FetchError:
     """Return what a broken connection means: before the answer unreachable, in the middle of it truncated."""
     host = urlsplit(safe_url(url)).netloc
     if isinstance(error, httpx.TimeoutException):
         return FetchError("Unreachable", f"{host} did not answer in time ({type(error).__name__})", transient=True)
+    if "location header" in str(error):
+        return FetchError("Unreachable", f"{host} redirects to something that is not an address")
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
         return FetchError("Truncated", f"{host} closed the connection too early", transient=True)
     return FetchError("Unreachable", f"cannot reach {host}: {error}", transient=True)

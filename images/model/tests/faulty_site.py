@@ -1,0 +1,106 @@
+"""An HTTP server that answers honestly, except where a test put something else in its way."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        site = self.server.site
+        site.requests.append(dict(self.headers.items()) | {"path": self.path})
+        step = site.steps.pop(0) if site.steps else honest
+        try:
+            step(self, site)
+        except ConnectionError:
+            self.close_connection = True
+
+    def send(self, status, body=b"", length=None, **headers):
+        self.send_response(status)
+        size = str(len(body) if length is None else length)
+        for name, text in {"Content-Length": size, **headers}.items():
+            if text is not None:
+                self.send_header(name.replace("_", "-"), text)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Site:
+    """What is served, what was asked, what comes next."""
+
+    def __init__(self, content: bytes):
+        self.content = content
+        self.etag: str | None = '"one"'
+        self.requests: list[dict[str, str]] = []
+        self.steps: list[Callable] = []
+        self.released = threading.Event()
+        self.url = ""
+
+    def ranges(self):
+        return [request.get("Range") for request in self.requests]
+
+
+def honest(handler, site, stop=None, shift=0):
+    """Answer as a good server does; `stop` cuts the connection after so many bytes of the file."""
+    asked = handler.headers.get("Range", "")
+    fresh = handler.headers.get("If-Range", site.etag) == site.etag
+    start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and fresh else 0
+    size = len(site.content)
+    if start and start >= size:
+        return handler.send(416, Content_Range=f"bytes */{size}")
+    place = {"Content-Range": f"bytes {start + shift}-{size - 1}/{size}"} if start else {}
+    end = size if stop is None else max(stop, start)
+    handler.send(206 if start else 200, site.content[start:end], length=size - start, ETag=site.etag, **place)
+    if end < size:
+        handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+    return None
+
+
+def cut(at):
+    return lambda handler, site: honest(handler, site, stop=at)
+
+
+def status(code, body=b"", **headers):
+    return lambda handler, site: handler.send(code, body, **headers)
+
+
+def hang(handler, site):
+    """Send a piece, then nothing until the test ends."""
+    handler.send(200, site.content[:40], length=len(site.content), ETag=site.etag)
+    handler.wfile.flush()
+    site.released.wait(30)
+    handler.close_connection = True
+
+
+def without_length(handler, site):
+    """Send everything, the end being the end of the connection."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(site.content)
+
+
+@contextmanager
+def serving(site: Site):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.site = site
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield site
+    finally:
+        site.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
