@@ -1,0 +1,86 @@
+"""The status is one value; it is written when it says something new and not otherwise."""
+
+from typing import Any
+
+import pytest
+from coderag_operator.observed.index import Index, Repository
+from coderag_operator.observed.view import View
+from coderag_operator.status import build_status, differs
+from tests.unit.views import view, without
+
+CONDITIONS = [{"type": "Ready", "status": "True"}]
+ENDPOINTS = {"gateway": "http://g", "rag": "http://r"}
+
+
+def build(given: View, before: dict[str, Any] | None = None, now: str = "t1") -> dict[str, Any]:
+    return build_status(given, CONDITIONS, before or {}, ENDPOINTS, now)
+
+
+def test_a_status_says_who_serves_and_what_is_indexed() -> None:
+    status = build(view())
+    assert status["summary"] == {"serving": "chat=chat,code=code", "indexed": "a1b2c3d"}
+    assert status["observedGeneration"] == 4
+    assert status["endpoints"] == ENDPOINTS
+    assert status["repositories"] == [{"name": "app", "ref": "main", "state": "Served", "commit": "a1b2c3d4e5f6"}]
+    assert status["roles"][0] == {"role": "chat", "active": "chat", "since": "t1", "reason": "Own"}
+
+
+@pytest.mark.parametrize(
+    ("given", "serving"),
+    [
+        (view("chat"), "chat=code,code=code"),
+        (view("gateway"), "chat=-,code=-"),
+        (view("chat", "code"), "chat=-,code=-"),
+        (without(view("code"), "chat"), "chat=external,code=external"),
+        (without(view(), "code"), "chat=chat,code=external"),
+        (view(stand_ins={"chat": "code"}), "chat=code,code=code"),
+    ],
+)
+def test_the_serving_column_names_who_answers(given: View, serving: str) -> None:
+    assert build(given)["summary"]["serving"] == serving
+
+
+@pytest.mark.parametrize(
+    ("given", "indexed"),
+    [
+        (view(repositories=()), "-"),
+        (view(index=None), "0/1"),
+        (view(repositories=("app", "lib")), "1/2"),
+        (view(index=Index(True, "i", (Repository("app"),))), "0/1"),
+    ],
+)
+def test_the_indexed_column_is_a_commit_or_a_count(given: View, indexed: str) -> None:
+    assert build(given)["summary"]["indexed"] == indexed
+
+
+def test_a_role_keeps_its_time_until_another_answers() -> None:
+    before = build(view())
+    assert build(view(), before, "t2")["roles"] == before["roles"]
+    chat = build(view("chat"), before, "t2")["roles"][0]
+    assert chat == {"role": "chat", "active": "code", "since": "t2", "reason": "StandIn"}
+    assert build(view("gateway"), before, "t2")["roles"][0]["reason"] == "NotServed"
+
+
+def test_repositories_are_kept_while_the_worker_is_silent() -> None:
+    before = build(view())
+    assert build(view(index=None), before)["repositories"] == before["repositories"]
+    assert build(view(index=Index(False)), before)["repositories"] == before["repositories"]
+    assert build(view(invalid="x"), before)["repositories"] == before["repositories"]
+    assert build(view(index=None))["repositories"] == [{"name": "app", "state": "Pending"}]
+
+
+def test_a_repository_that_is_not_in_the_spec_any_more_is_not_in_the_status() -> None:
+    assert "repositories" not in build(view(repositories=()))
+
+
+def test_an_invalid_spec_leaves_the_endpoints() -> None:
+    status = build_status(view(invalid="x"), CONDITIONS, {"endpoints": {"rag": "http://r"}}, {}, "t1")
+    assert status["endpoints"] == {"rag": "http://r"}
+    assert "endpoints" not in build_status(view(invalid="x"), CONDITIONS, {}, {}, "t1")
+
+
+def test_lists_that_the_api_server_fills_in_are_no_difference() -> None:
+    status = build(view(repositories=()))
+    assert not differs(status, {**status, "repositories": []})
+    assert differs(status, {})
+    assert differs(status, {**status, "summary": {}})
