@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-VERSION = "ranking/1"
+VERSION = "ranking/2"
 
 
 class QueryClass(StrEnum):
@@ -44,15 +44,20 @@ LEG_WEIGHTS: Mapping[QueryClass, Mapping[Leg, float]] = MappingProxyType(
 )
 
 
+# Where a file that opens without defining anything opens with its description: in prose queries it outbids the code.
+DEFINING_LANGUAGES = frozenset({"python", "javascript", "typescript", "tsx", "go", "java", "rust", "c", "cpp"})
+
+
 @dataclass(frozen=True)
 class RankerWeights:
     """Boosts are added to 1, demotions are factors, and both multiply the fused score."""
 
     qualified_definition: float = 3.0
     definition: float = 1.5
-    definition_words: float = 0.6
+    definition_words: float = 1.5
     path_words: float = 0.4
     coherence: float = 0.2
+    file_opening: float = 0.6
     test_file: float = 0.3
     vendored_file: float = 0.3
     generated_file: float = 0.3

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def candidate(path="src/a.py", score=1.0, symbols=(), start=1, point=None):
+def candidate(path="src/a.py", score=1.0, symbols=("x",), start=1, point=None, language="python"):
     where = Place("app", "main", "c", path)
-    return Candidate(point or f"{path}:{start}", "b", start, start + 9, tuple(symbols), "python", where, score=score)
+    return Candidate(point or f"{path}:{start}", "b", start, start + 9, tuple(symbols), language, where, score=score)
 
 
 def order(query, *candidates, **more):
@@ -53,6 +53,12 @@ def test_tests_come_later_unless_asked_for():
     assert order("retry waits", test, code)[0] == "src/q.py:1"
     assert order("tests for retry waits", test, code)[0] == "tests/test_q.py:1"
     assert order("retry waits", test, code, demote=False)[0] == "tests/test_q.py:1"
+
+
+def test_the_description_of_a_file_comes_after_what_it_describes():
+    opening, function = candidate("a.py", 1.4, ()), candidate("a.py", 1.0, ["fuse"], start=13)
+    assert order("reciprocal ranks", opening, function)[0] == "a.py:13"
+    assert order("reciprocal ranks", candidate("a.md", 1.4, (), language="markdown"), function)[0] == "a.md:1"
 
 
 def test_vendored_and_generated_files_come_later():
