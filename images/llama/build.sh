@@ -29,3 +29,5 @@ cmake --build "$scratch/build" --target llama-server --parallel "${JOBS:-$(nproc
 
 mkdir -p "$target"
 install -m 0755 "$scratch/build/bin/llama-server" "$target/llama-server"
+# What it was made by, so that the tests know whether the program in an image is the one that they would build themselves.
+{ cat "$0" "$requirements/llama-source.txt" "$requirements/llama-build.txt"; echo "${CMAKE_EXTRA:-}"; } | sha256sum | cut -c1-12 >"$target/llama-server.recipe"
