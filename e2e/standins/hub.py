@@ -80,7 +80,9 @@ class HubHandler(Handler):
         data = path.read_bytes()
         if "wrong-bytes" in query:
             data = data[:-1] + bytes([data[-1] ^ 1])
-        found = RANGE.match(self.headers.get("Range", "")) if "ignore-range" not in query else None
+        etag = make_etag(data)
+        is_same = self.headers.get("If-Range", etag) == etag and "ignore-range" not in query
+        found = RANGE.match(self.headers.get("Range", "")) if is_same else None
         start = int(found.group(1)) if found else 0
         if start >= len(data):
             return self.answer(416, Content_Range=f"bytes */{len(data)}")
@@ -92,13 +94,18 @@ class HubHandler(Handler):
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Content-Length", str(len(data) - start))
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()[:16]}"')
+        self.send_header("ETag", make_etag(data))
         if code == 206:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data[start:stop])
             self.close_connection = stop < len(data)
+
+
+def make_etag(data: bytes) -> str:
+    """Return a strong ETag, which guards a resumed download."""
+    return f'"{hashlib.sha256(data).hexdigest()[:16]}"'
 
 
 def make_handler(folder: Path) -> type[HubHandler]:

@@ -53,6 +53,13 @@ def test_the_hub_serves_a_file_whole_and_in_parts(models):
     assert httpx.head(f"{models}/a.gguf").headers["content-length"] == str(len(DATA))
 
 
+def test_the_hub_sends_a_changed_file_whole(models):
+    etag = httpx.head(f"{models}/a.gguf").headers["etag"]
+    for guard, status in ((etag, 206), ('"another"', 200)):
+        headers = {"Range": "bytes=9-", "If-Range": guard}
+        assert httpx.get(f"{models}/a.gguf", headers=headers).status_code == status
+
+
 def test_the_hub_knows_its_hashes_and_what_was_asked(models):
     assert httpx.get(f"{models}/sha256.json").json() == {"a.gguf": hashlib.sha256(DATA).hexdigest()}
     httpx.get(f"{models}/a.gguf", headers={"Authorization": "Bearer x"})
