@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NAME ?= demo
+export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/gateway
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import kopf
 
@@ -113,6 +113,7 @@ class Process:
         tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=options,
+            identity=cast(Any, self.settings.pod_name),  # the default asks for the user's name, and uid 10001 has none
             standalone=True,
             clusterwide=not names,
             namespaces=names,
