@@ -63,9 +63,11 @@ class Program:
             self.process.wait(30)
 
 
-def run(module: str, part: str, environment: dict[str, str], *arguments: str, path: str = "/readyz") -> Program:
-    """Start a module on a free port and wait until it is ready."""
-    port = free_port()
+def run(
+    module: str, part: str, environment: dict[str, str], *arguments: str, path: str = "/readyz", port: int = 0
+) -> Program:
+    """Start a module on a port, a free one by default, and wait until it is ready."""
+    port = port or free_port()
     base = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
@@ -110,10 +112,9 @@ class Stack:
         return dict(self.post("/v1/search", query=query, **more).raise_for_status().json())
 
 
-def start_embedding(model_dir: str, port: int | None = None) -> Program:
+def start_embedding(model_dir: str, port: int = 0) -> Program:
     environment = {"MODEL_CACHE_DIR": model_dir, "EMBEDDING_API_KEY": KEY, "EMBEDDING_THREADS": "2"}
-    environment |= {"LISTEN_PORT": str(port)} if port else {}
-    return run("coderag_embedding", "images/embedding", environment)
+    return run("coderag_embedding", "images/embedding", environment, port=port)
 
 
 def start_ingestion(folder: Path, url: str, services: dict[str, str]) -> Program:

@@ -12,7 +12,6 @@ CASES = [
     ("MarkerFilter.feed", "coderag_rag/answer/markers.py", "feed"),
     ("try a call again once right after a connection error", "coderag_rag/query/guard.py", "_at_once_again"),
     ("text_sha256", "coderag_rag/store/schema.py", "text_sha256"),
-    ("cut the numbered source blocks to a token budget", "coderag_rag/answer/context.py", "build_context"),
 ]
 
 
