@@ -9,8 +9,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from coderag_gateway.errors import unavailable
+from coderag_gateway.errors import build_error, unavailable
 
+# With drop_params, LiteLLM asks a second time after a 422 and answers 200 with `null` if that is refused too.
+NOTHING = b"null"
+REFUSED = ("The model server refused a field of the request (422).", "Send the usual fields only, with valid values.")
 POOL_EMPTY = "No deployments available"  # the start of LiteLLM's message; a server's own 429 never has it
 UPSTREAM_FAILED = frozenset({408, 500, 502, 503, 504})
 DEFAULT_SECONDS = 5
@@ -22,6 +25,8 @@ def translate(
 ) -> tuple[int, dict[str, Any], dict[str, str]] | None:
     """Return status, body and extra headers to answer instead, or None where LiteLLM's answer is right."""
     error = read_error(body)
+    if status == 200 and body == NOTHING:
+        return 422, build_error("invalid_request_error", "request_refused", *REFUSED), {}
     if status == 429 and POOL_EMPTY in str(error.get("message")):
         return answer("Every model that could answer is down.", "models_unavailable", headers)
     if status == 408:

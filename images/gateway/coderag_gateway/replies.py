@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Send
 
-from coderag_gateway.outcome import read_retry_after, translate
+from coderag_gateway.outcome import NOTHING, read_retry_after, translate
 
 
 class Reply:
@@ -34,7 +34,8 @@ class Reply:
         if self._dropped:
             # a name may hold anything; a header may not
             MutableHeaders(scope=message)["x-coderag-dropped-params"] = ascii(self._dropped)[1:-1][:1000]
-        if message["status"] >= 400:
+        headers = Headers(scope=message)
+        if message["status"] >= 400 or headers.get("content-length") == str(len(NOTHING)):
             self._held = message
         else:
             await self._send(message)

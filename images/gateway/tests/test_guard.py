@@ -143,6 +143,8 @@ async def test_an_error_is_reworded_and_a_stream_is_not_held_back(inner: Inner) 
     assert (await call(inner, "POST", "/v1/completions", USER, json=CHAT)).content == b"ab"
     inner.response = JSONResponse({"error": {}}, 429, {"llm_provider-retry-after": "7"})
     assert (await call(inner, "POST", "/v1/completions", USER, json=CHAT)).headers["retry-after"] == "7"
+    inner.response = JSONResponse(None)
+    assert (await call(inner, "POST", "/v1/completions", USER, json=CHAT)).status_code == 422
     inner.response = StreamingResponse(words(), 418)
     answer = await call(inner, "POST", "/v1/completions", USER, json=CHAT)
     assert (answer.status_code, answer.content) == (418, b"ab")

@@ -137,6 +137,13 @@ def test_no_model_left_becomes_503_with_retry_after(
     assert set(found[1]["error"]) == {"message", "type", "param", "code", "hint"}
 
 
+def test_an_answer_of_nothing_is_a_refusal() -> None:
+    found = translate(200, {}, b"null")
+    assert found is not None
+    assert (found[0], found[1]["error"]["code"]) == (422, "request_refused")
+    assert translate(200, {}, b"true") is None
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429])
 def test_other_refusals_keep_their_meaning(status: int) -> None:
     assert translate(status, {"retry-after": "7"}, failure("litellm.RateLimitError: too many requests")) is None

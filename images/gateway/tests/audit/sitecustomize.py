@@ -4,7 +4,10 @@ import os
 import sys
 
 LOG = os.environ.get("CODERAG_AUDIT_LOG", "")
-ALLOWED = tuple(filter(None, (os.environ.get("TMPDIR"), os.environ.get("COVERAGE_FILE"), "/dev/", "/proc/self/", LOG)))
+COVERAGE = os.path.dirname(os.environ.get("COVERAGE_FILE", ""))  # noqa: PTH120
+ALLOWED = tuple(
+    filter(None, (os.environ.get("TMPDIR"), COVERAGE and COVERAGE + "/.coverage", "/dev/", "/proc/self/", LOG))
+)
 LOCAL = ("127.0.0.1", "::1", "localhost", None)
 
 
@@ -25,7 +28,7 @@ def watch(event: str, arguments: tuple) -> None:
     if event == "open" and isinstance(arguments[0], str | os.PathLike):
         if (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and is_outside(arguments[0]):
             note(f"write {arguments[0]}")
-    elif event in ("os.mkdir", "os.rename", "os.remove") and is_outside(arguments[0]):
+    elif event in ("os.mkdir", "os.rename", "os.remove") and arguments[0] != COVERAGE and is_outside(arguments[0]):
         note(f"{event} {arguments[0]}")
     elif event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in LOCAL:
         note(f"connect {arguments[1]}")
