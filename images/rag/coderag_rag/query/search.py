@@ -54,7 +54,9 @@ class Searcher:
         if not candidates:
             return []
         ids = [candidate.point for candidate in candidates]
-        texts = await policy.retrying(DependencyDown)(self._qdrant.call, lambda: self._reader.texts(ids))
+        texts: dict[str, tuple[str, str]] = await policy.retrying(DependencyDown)(
+            self._qdrant.call, lambda: self._reader.texts(ids)
+        )
         return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
 
 
