@@ -39,14 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
 def run(_: argparse.Namespace) -> int:
     """Run the operator."""
     from coderag_operator.engine import logs, process  # kopf takes most of a second to import: not for `version`
+    from coderag_operator.kube.api import NoCluster
 
     try:
         settings = Settings.read(os.environ)
-    except InvalidSettings as error:
+        logs.configure(settings.log_level)
+        return asyncio.run(process.run(settings))
+    except (InvalidSettings, NoCluster) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logs.configure(settings.log_level)
-    return asyncio.run(process.run(settings))
 
 
 def ping(options: argparse.Namespace) -> int:

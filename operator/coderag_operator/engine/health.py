@@ -42,7 +42,7 @@ async def start_server(host: str, port: int, routes: Mapping[str, Handler]) -> t
     """Serve GET routes; returns what stops it and the port (0 asks for any)."""
     application = web.Application()
     application.add_routes([web.get(path, handler) for path, handler in routes.items()])
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner, int(runner.addresses[0][1])

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, cast
 
 import kopf
+from aiohttp import web
 
 from coderag_operator.engine import audit, handlers
 from coderag_operator.engine.health import LEADING, STANDBY, STOPPING, SYNCING, Health, serve_metrics, start_server
@@ -56,15 +57,27 @@ class Process:
 
     async def run(self) -> int:
         """Run until told to stop; returns the exit code."""
+        servers = await self._start_servers()
+        try:
+            return await self._compete()
+        finally:
+            for server in servers:
+                await server.cleanup()
+            self.pool.shutdown(wait=False)
+            self.kube.close()
+
+    async def _compete(self) -> int:
         loop = asyncio.get_running_loop()
         self._hear_signals(loop)
-        await self._start_servers()
         self.health.phase = STANDBY
         gained = lambda: loop.call_soon_threadsafe(self.leading.set)  # noqa: E731
-        threading.Thread(target=self.leader.run, args=(gained, die), name="leader", daemon=True).start()
+        thread = threading.Thread(target=self.leader.run, args=(gained, die), name="leader", daemon=True)
+        thread.start()
         await first(self.leading.wait(), self.stop.wait())
         if self.stop.is_set():
             self.leader.stop()
+            await asyncio.to_thread(thread.join, DRAIN_SECONDS)
+            await asyncio.to_thread(self.leader.release)  # it may have been taken at this very moment
             return 0
         log.info("Took the Lease", extra={"lease": self.settings.lease_name, "identity": self.settings.pod_name})
         self.metrics.leader.set(1)
@@ -155,14 +168,14 @@ class Process:
         stop_kopf.set()
         await asyncio.wait(tasks, timeout=KOPF_SECONDS)
 
-    async def _start_servers(self) -> None:
+    async def _start_servers(self) -> list[web.AppRunner]:
         host = self.settings.listen_host
         routes = {"/healthz": self.health.live, "/readyz": self.health.ready}
-        _, health = await start_server(host, self.settings.health_port, routes)
-        _, metrics = await start_server(
-            host, self.settings.metrics_port, {"/metrics": serve_metrics(self.metrics.registry)}
-        )
-        log.info("Serving health and metrics", extra={"health_port": health, "metrics_port": metrics})
+        health, health_port = await start_server(host, self.settings.health_port, routes)
+        registry = {"/metrics": serve_metrics(self.metrics.registry)}
+        metrics, metrics_port = await start_server(host, self.settings.metrics_port, registry)
+        log.info("Serving health and metrics", extra={"health_port": health_port, "metrics_port": metrics_port})
+        return [health, metrics]
 
     def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,6 +4,7 @@ Raw `call_api` and not the typed API: more than twice the applies per second, ha
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -28,17 +29,33 @@ PAGE = 500
 
 
 def load_configuration(connections: int) -> kubernetes.ApiClient:
-    """Return a client for the cluster this pod runs in, else for the current kubeconfig context."""
+    """Return a client for the cluster this pod runs in, else for the current kubeconfig context.
+
+    The client reads KUBECONFIG when it is imported; here it is read when it is needed.
+    """
     settings = kubernetes.Configuration()
     try:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException:
-        config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        load_kubeconfig(settings)
     settings.connection_pool_maxsize = connections
     settings.retries = False
     made = kubernetes.ApiClient(settings)
     made.user_agent = MANAGER
     return made
+
+
+def load_kubeconfig(settings: kubernetes.Configuration) -> None:
+    """Fill the settings from a kubeconfig, or say where one is looked for."""
+    path = os.environ.get("KUBECONFIG")
+    try:
+        config.load_kube_config(config_file=path, client_configuration=settings)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError) as error:
+        raise NoCluster(f"no cluster: run in a pod, or set KUBECONFIG to a kubeconfig ({error})") from None
+
+
+class NoCluster(Exception):  # noqa: N818 - named after what it says
+    """There is neither a ServiceAccount nor a kubeconfig to speak to a cluster with."""
 
 
 class ApiKube:
@@ -47,6 +64,10 @@ class ApiKube:
     def __init__(self, client: kubernetes.ApiClient, timeout: tuple[float, float] = TIMEOUT) -> None:
         self._client = client
         self._timeout = timeout
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.rest_client.close()
 
     def apply(self, manifest: Manifest) -> Manifest:
         """Apply an object server-side as its owner, and return it as it now is."""

@@ -2,6 +2,7 @@
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from coderag_operator import __version__
@@ -54,6 +55,15 @@ def test_run_refuses_a_bad_environment(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setenv("CODERAG_WORKERS", "none")
     assert main(["run"]) == 2
     assert "CODERAG_WORKERS" in capsys.readouterr().err
+
+
+def test_run_without_a_cluster_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    monkeypatch.setattr("coderag_operator.engine.logs.configure", lambda level: None)
+    assert main(["run"]) == 2
+    assert "set KUBECONFIG" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])

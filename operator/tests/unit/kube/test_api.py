@@ -63,9 +63,9 @@ def kube(server: Server) -> Iterator[ApiKube]:
     configuration.api_key = {"BearerToken": "secret-token", "authorization": "secret-token"}
     configuration.api_key_prefix = {"BearerToken": "Bearer", "authorization": "Bearer"}
     configuration.retries = False
-    api = client.ApiClient(configuration)
-    yield ApiKube(api, timeout=(1, 1))
-    api.rest_client.close()
+    kube = ApiKube(client.ApiClient(configuration), timeout=(1, 1))
+    yield kube
+    kube.close()
 
 
 def test_an_apply_forces_and_validates(server: Server, kube: ApiKube) -> None:
