@@ -57,10 +57,10 @@ class Executor:
             done.problems.append(describe(step, failure))
 
     def _apply(self, step: Step, done: Done) -> None:
-        refusal = self.memory.find_refusal(step.key, step.version, step.digest)
+        refusal = self.memory.find_refusal(step.key, step.revision, step.digest)
         if refusal is not None:
             raise refusal
-        if not step.version:
+        if not step.revision:
             self._refuse_foreign(step)
         try:
             live = self.kube.apply(dict(step.manifest))
@@ -77,13 +77,13 @@ class Executor:
         """
         kind, name = step.key
         try:
-            if not step.version or failure.reason != "Invalid":
+            if not step.revision or failure.reason != "Invalid":
                 raise failure
             spec = {"spec": step.manifest.get("spec", {})}
             self.kube.merge(BY_NAME[kind], step.manifest["metadata"]["namespace"], name, spec)
             return self.kube.apply(dict(step.manifest))
         except Terminal:
-            self.memory.keep_refused(step.key, step.version, step.digest, failure)
+            self.memory.keep_refused(step.key, step.revision, step.digest, failure)
             raise failure from None
 
     def _refuse_foreign(self, step: Step) -> None:

@@ -23,11 +23,11 @@ NEVER_NEEDED = {"Ingress", "Job"}  # surplus ones go even while a component is f
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One object to apply; `version` is the one it replaces, empty when the object is new."""
+    """One object to apply; `revision` is the one it replaces, empty when the object is new."""
 
     manifest: Manifest
     digest: str
-    version: str = ""
+    revision: str = ""
 
     @property
     def key(self) -> Name:
@@ -47,8 +47,8 @@ class Plan:
 def plan(desired: Desired, children: Iterable[Child], owner: str, applied: Mapping[Name, tuple[str, str]]) -> Plan:
     """Return the writes that bring the children of the stack with this UID to their desired state.
 
-    `applied` holds, for every object this process has applied, the resourceVersion that came back and the digest of the
-    body: an object that still has that version and shall have that body is left alone.
+    `applied` holds, for every object this process has applied, the revision that came back and the digest of the body:
+    an object that still has that revision and shall have that body is left alone.
     """
     live = {child.key: child for child in children}
     steps: list[Step] = []
@@ -65,10 +65,10 @@ def plan(desired: Desired, children: Iterable[Child], owner: str, applied: Mappi
 
 def plan_apply(manifest: Manifest, child: Child | None, applied: Mapping[Name, tuple[str, str]]) -> Sequence[Step]:
     """Return the step that applies an object, nothing when it is as this process left it."""
-    version, wanted = child.version if child else "", digest(manifest)
-    if child and applied.get(child.key) == (version, wanted):
+    revision, wanted = child.revision if child else "", digest(manifest)
+    if child and applied.get(child.key) == (revision, wanted):
         return ()
-    return (Step(manifest, wanted, version),)
+    return (Step(manifest, wanted, revision),)
 
 
 def plan_prune(desired: Desired, children: Iterable[Child], owner: str) -> tuple[Child, ...]:

@@ -21,7 +21,7 @@ class Memory:
     """The memory of one stack; only the worker that holds the stack touches it."""
 
     clock: Callable[[], float] = time.monotonic
-    applied: dict[Name, tuple[str, str]] = field(default_factory=dict)  # resourceVersion, digest of the body
+    applied: dict[Name, tuple[str, str]] = field(default_factory=dict)  # revision, digest of the body
     _written: dict[Name, tuple[Child, float]] = field(default_factory=dict)
     _refused: dict[Name, tuple[str, str, Failure, float]] = field(default_factory=dict)
     _stack: Mapping[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Memory:
     def keep_applied(self, live: Live, digest: str) -> Child:
         """Remember an object as the API server returned it after an apply of this body."""
         child = project(live)
-        self.applied[child.key] = (child.version, digest)
+        self.applied[child.key] = (child.revision, digest)
         self._written[child.key] = (child, self.clock())
         self._refused.pop(child.key, None)
         return child
@@ -45,14 +45,14 @@ class Memory:
         self.applied.pop(child.key, None)
         self._written[child.key] = (replace(child, deleting=True), self.clock())
 
-    def keep_refused(self, key: Name, version: str, digest: str, failure: Failure) -> None:
-        """Remember that the API server refuses this body for the object at this version."""
-        self._refused[key] = (version, digest, failure, self.clock() + REFUSAL_SECONDS)
+    def keep_refused(self, key: Name, revision: str, digest: str, failure: Failure) -> None:
+        """Remember that the API server refuses this body for the object at this revision."""
+        self._refused[key] = (revision, digest, failure, self.clock() + REFUSAL_SECONDS)
 
-    def find_refusal(self, key: Name, version: str, digest: str) -> Failure | None:
+    def find_refusal(self, key: Name, revision: str, digest: str) -> Failure | None:
         """Return why this body was refused before, when nothing has changed since."""
-        version_then, digest_then, failure, until = self._refused.get(key, ("", "", None, 0.0))
-        same = (version_then, digest_then) == (version, digest)
+        revision_then, digest_then, failure, until = self._refused.get(key, ("", "", None, 0.0))
+        same = (revision_then, digest_then) == (revision, digest)
         return failure if same and self.clock() < until else None
 
     def keep_stack(self, live: Live) -> None:

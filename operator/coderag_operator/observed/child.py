@@ -13,6 +13,8 @@ STACK = "coderag.dev/stack"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
+CONTROLLERS_OWN = "deployment.kubernetes.io/"
+WITH_GENERATION = {"Deployment", "StatefulSet", "Job", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Child:
     owner: str  # UID of its controller, empty when it has none
     deleting: bool
     details: Details
+    mark: str = ""  # see read_mark
+
+    @property
+    def revision(self) -> str:
+        """Return what changes with everything that an apply could have to put back."""
+        return self.mark or self.version
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,7 +59,22 @@ def project(live: Live) -> Child:
         owner=read_owner(metadata),
         deleting="deletionTimestamp" in metadata,
         details=read_details(live),
+        mark=read_mark(live),
     )
+
+
+def read_mark(live: Live) -> str:
+    """Return a digest of generation and metadata, for kinds whose generation follows their spec; empty for others.
+
+    The resourceVersion of a workload moves with every pod that becomes ready, and each move would cost an apply.
+    """
+    metadata = live["metadata"]
+    if live["kind"] not in WITH_GENERATION or "generation" not in metadata:
+        return ""
+    annotations = metadata.get("annotations") or {}
+    ours = {name: value for name, value in annotations.items() if not name.startswith(CONTROLLERS_OWN)}
+    parts = [metadata.get(name) for name in ("uid", "generation", "labels", "ownerReferences")]
+    return digest([*parts, ours])[:24]
 
 
 def read_owner(metadata: Live) -> str:

@@ -30,7 +30,7 @@ def desired(*objects: dict[str, Any], frozen: str = "") -> Desired:
 
 def test_a_new_object_is_applied_as_new() -> None:
     made = plan(desired(manifest()), [], OWNER, {})
-    assert [(step.key, step.version) for step in made.apply] == [(("Service", "a"), "")]
+    assert [(step.key, step.revision) for step in made.apply] == [(("Service", "a"), "")]
 
 
 def test_an_object_as_this_process_left_it_is_left_alone() -> None:
@@ -41,7 +41,7 @@ def test_an_object_as_this_process_left_it_is_left_alone() -> None:
 @pytest.mark.parametrize("applied", [("4", digest(manifest())), ("5", "other")])
 def test_another_version_or_another_body_is_applied(applied: tuple[str, str]) -> None:
     made = plan(desired(manifest()), [child()], OWNER, {("Service", "a"): applied})
-    assert [step.version for step in made.apply] == ["5"]
+    assert [step.revision for step in made.apply] == ["5"]
 
 
 def test_an_object_on_its_way_out_is_waited_for() -> None:

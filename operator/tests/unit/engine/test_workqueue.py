@@ -90,7 +90,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS, st.integers(1, 3), st.floats(0.1, 4))
 def test_every_wake_up_is_followed_by_a_pass_and_never_two_at_once(
     steps: list[tuple[float, str, str]], workers: int, length: float

@@ -27,6 +27,21 @@ def test_a_bare_object_is_projected_too() -> None:
     assert (child.namespace, child.uid, child.version, child.stack, child.owner) == ("", "", "", "", "")
 
 
+def deployment(**metadata: Any) -> str:
+    return project(live("Deployment", metadata={"generation": 1, **metadata})).revision
+
+
+def test_pods_that_become_ready_do_not_change_the_revision_of_a_workload() -> None:
+    before = deployment(resourceVersion="1")
+    assert deployment(resourceVersion="2", annotations={"deployment.kubernetes.io/revision": "3"}) == before
+    for change in ({"generation": 2}, {"labels": {}}, {"annotations": {"a": "b"}}, {"ownerReferences": [{"uid": "x"}]}):
+        assert deployment(**change) != before
+
+
+def test_the_revision_of_what_has_no_generation_is_its_version() -> None:
+    assert project(live("Service")).revision == project(live("Deployment")).revision == "7"
+
+
 def test_an_object_that_is_being_deleted_says_so() -> None:
     assert project(live("Service", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})).deleting
 

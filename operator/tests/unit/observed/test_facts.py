@@ -4,7 +4,7 @@ import json
 
 import pytest
 from coderag_operator.observed.facts import Facts, Failed, Fetched, read_facts, write_facts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 TEXT = st.text(max_size=20)
@@ -14,6 +14,7 @@ FETCHED = st.builds(Fetched, TEXT, COUNT, st.dictionaries(TEXT, COUNT, max_size=
 FAILED = st.builds(Failed, COUNT, st.text(min_size=1, max_size=9), TEXT, st.booleans(), TEXT, COUNT)
 
 
+@settings(max_examples=40)
 @given(st.builds(Facts, st.dictionaries(DIGEST, FETCHED), st.dictionaries(DIGEST, FAILED), TEXT))
 def test_facts_survive_the_way_through_the_configmap(facts: Facts) -> None:
     assert read_facts(write_facts(facts)) == facts
