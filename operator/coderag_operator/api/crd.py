@@ -20,7 +20,7 @@ from coderag_operator.api.stack import (
 from coderag_operator.api.status_types import StackStatus
 from coderag_operator.api.structural import structural
 
-HEADER = "# Generated from operator/coderag_operator/api by `make generate`; edit that, not this.\n"
+HEADER = "# @generated from operator/coderag_operator/api by `make generate`; edit that, not this.\n"
 NAME_RULE = Rule(
     cel=f"self.metadata.name.matches('{NAME_PATTERN}') && !self.metadata.name.endsWith('{NAME_RESERVED}')",
     message=NAME_MESSAGE,

@@ -32,6 +32,8 @@ _GENERATED = re.compile(
     re.I | re.M,
 )
 _LFS = b"version https://git-lfs.github.com/spec/"
+_PINS = re.compile(rb"^ +--hash=sha256:[0-9a-f]{64}", re.M)  # pip's lock files carry any name
+_MANY_PINS = 20
 _LONGEST_LINE = 5_000
 _LONGEST_AVERAGE = 300
 
@@ -54,6 +56,8 @@ def skip_by_content(data: bytes) -> str:
         return "Git LFS pointer: the content is not in the repository"
     if b"\0" in data[:8192]:
         return "binary content"
+    if len(_PINS.findall(data)) > _MANY_PINS:
+        return "lock file"
     lines = data.split(b"\n")
     if max(map(len, lines)) > _LONGEST_LINE or (len(data) > 4096 and len(data) / len(lines) > _LONGEST_AVERAGE):
         return "minified: lines are too long to cite"
