@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from coderag_operator.errors import Failure, Transient
+from coderag_operator.errors import Failure, Transient, Vanished
 from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import LEASE
 
@@ -41,6 +41,7 @@ class Leader:
         self._seen: dict[str, Any] = {}  # the record as last read, without our own renewals
         self._seen_at = 0.0
         self._renewed_at: float | None = None
+        self._lease: dict[str, Any] | None = None  # as we last wrote it: a renewal need not read it first
         self._stop = threading.Event()
 
     @property
@@ -82,7 +83,7 @@ class Leader:
         """Give the Lease back, so that the next one does not have to wait; only after the last write."""
         if not self.leading:
             return
-        self._renewed_at = None
+        self._renewed_at = self._lease = None
         try:
             lease = self._kube.get(LEASE, self._namespace, self._name)
             if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
@@ -92,17 +93,24 @@ class Leader:
             log.warning("Lease could not be released", extra={"reason": failure.reason, "detail": failure.message})
 
     def _acquire(self) -> bool:
+        if self._lease is not None and self._write(self._lease):
+            return True
+        self._lease = None
         lease = self._kube.get(LEASE, self._namespace, self._name)
         if lease is None:
             return self._kube.create(self._describe({})) is not None
-        if not self._may_take(lease.get("spec") or {}):
-            return False
+        return self._may_take(lease.get("spec") or {}) and self._write(lease)
+
+    def _write(self, lease: dict[str, Any]) -> bool:
+        """Put our name and the time into the Lease; False when somebody has changed it since it was read."""
         try:
-            self._kube.replace({**lease, **self._describe(lease.get("spec") or {}, lease["metadata"])})
+            self._lease = self._kube.replace({**lease, **self._describe(lease.get("spec") or {}, lease["metadata"])})
         except Transient as failure:
-            if failure.reason == "Conflict":  # another candidate was faster
+            if failure.reason == "Conflict":
                 return False
             raise
+        except Vanished:
+            return False
         return True
 
     def _may_take(self, record: dict[str, Any]) -> bool:

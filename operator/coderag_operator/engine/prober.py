@@ -69,12 +69,12 @@ class Prober:
 
     async def probe_due(self, now: float) -> None:
         """Probe the stacks whose time has come, a few at once."""
-        due = [key for key in self._store if self._targets.setdefault(key, Target()).due <= now]
+        due = [key for key in self._store if key not in self._targets or self._targets[key].due <= now]
         turns = asyncio.Semaphore(CONCURRENT)
 
         async def take_turn(key: Key) -> None:
             async with turns:
-                await self._probe(key, self._targets.get(key) or Target(), now)
+                await self._probe(key, self._targets.setdefault(key, Target()), now)
 
         await asyncio.gather(*map(take_turn, due))
 
@@ -99,13 +99,14 @@ class Prober:
     def _find(self, key: Key) -> Stack | None:
         """Return the stack if it has repositories and an ingestion pod that can be asked."""
         body = self._store.stack(key)
-        if body is None or not read_component("ingestion", self._store.children(key)).serving:
+        if body is None or not (body.get("spec") or {}).get("repositories"):  # cheap, and true of most of the idle ones
+            return None
+        if not read_component("ingestion", self._store.children(key)).serving:
             return None
         try:
-            stack = parse(body)
+            return parse(body)
         except InvalidSpec:
             return None
-        return stack if stack.spec.repositories else None
 
     def _wait(self, stack: Stack, target: Target) -> float:
         if target.failures:

@@ -159,6 +159,8 @@ class MemoryKube:
         return True
 
     def _replace(self, name: Name, manifest: Manifest) -> Manifest:
+        if name not in self.objects:
+            raise Vanished("NotFound", "gone")
         if self.objects[name]["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise Transient("Conflict", "changed in the meantime")
         return self._change(name, duplicate(manifest))

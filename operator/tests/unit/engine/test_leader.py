@@ -74,6 +74,23 @@ def test_a_leader_whose_name_was_overwritten_is_none_any_more(world: World) -> N
     assert not one.leading
 
 
+def test_a_renewal_is_one_request(world: World) -> None:
+    one = world.candidate("one")
+    one.step()
+    one.step()
+    world.kube.get = lambda *_: pytest.fail("a renewal reads nothing")  # type: ignore[method-assign]
+    assert one.step()
+
+
+def test_a_lease_that_was_deleted_is_made_again(world: World) -> None:
+    one = world.candidate("one")
+    one.step()
+    one.step()
+    world.kube.remove(("Lease", "ops", "lease"))
+    assert one.step()
+    assert world.record["holderIdentity"] == "one"
+
+
 def test_a_released_lease_is_taken_at_once(world: World) -> None:
     one, two = world.candidate("one"), world.candidate("two")
     one.step()

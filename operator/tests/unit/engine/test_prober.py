@@ -118,7 +118,7 @@ def down(world: World) -> None:
 
 
 def invalid(world: World) -> None:
-    world.put_stack({})
+    world.put_stack({"repositories": [{}]})
 
 
 def no_repositories(world: World) -> None:
