@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.."
 "${PYTHON:-python3}" -m e2e.venv .venv-gateway requirements/gateway-test.txt
 # An absolute path, because the gateway under test is measured too, in a process of its own.
 export COVERAGE_FILE="${COVERAGE_FILE:-$PWD/.coverage.gateway}"
-exec .venv-gateway/bin/python -m coverage run --parallel-mode -m pytest images/gateway/tests "$@"
+exec .venv-gateway/bin/python -m coverage run --parallel-mode --source=coderag_gateway -m pytest -q images/gateway/tests "$@"

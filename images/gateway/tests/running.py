@@ -106,8 +106,9 @@ def read_cpu_seconds(pid: int) -> float:
 
 def python() -> list[str]:
     """Return how to start Python, measuring coverage where the tests themselves are measured."""
-    measured = ["-m", "coverage", "run", "--parallel-mode"] if os.environ.get("COVERAGE_RUN") else []
-    return [sys.executable, *measured]
+    if not os.environ.get("COVERAGE_RUN"):
+        return [sys.executable]
+    return [sys.executable, "-m", "coverage", "run", "--parallel-mode", "--source=coderag_gateway"]
 
 
 def inherit() -> dict[str, str]:
