@@ -6,6 +6,7 @@ own is brought up under the name `e2e` and taken down at the end (CODERAG_E2E_KE
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,7 +78,14 @@ def start_own_cluster() -> Cluster:
 def use_given_cluster(kubeconfig: str) -> Cluster:
     """Use the cluster that KUBECONFIG names; its audit log, if it can be read, comes from CODERAG_E2E_AUDIT_LOG."""
     audit = os.environ.get("CODERAG_E2E_AUDIT_LOG")
-    return Cluster(Path(kubeconfig), Path("kubectl"), Path("helm"), Path(audit) if audit else None)
+    return Cluster(Path(kubeconfig), find("kubectl"), find("helm"), Path(audit) if audit else None)
+
+
+def find(program: str) -> Path:
+    """Return a program of the PATH, by its whole path: the oldest kubectl on it need not be the right one."""
+    found = shutil.which(program)
+    assert found, f"{program} is not on the PATH"
+    return Path(found)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +112,7 @@ def manifest() -> dict[str, Any]:
     """The example of the demo, the models still without their digests."""
     document = yaml.safe_load(Path("examples/demo.yaml").read_text().replace("coderag-demo", NAMESPACE))
     document["metadata"]["name"] = STACK
+    document["spec"]["vectorStore"]["deletionPolicy"] = "Retain"
     return dict(document)
 
 

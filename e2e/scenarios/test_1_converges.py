@@ -35,13 +35,13 @@ def test_available_and_ready_are_true_at_the_current_generation(stack):
 
 
 def test_kubectl_wait_returns_only_when_every_pod_is_ready(stack):
-    stack.patch({"rag": {"podAnnotations": {"coderag.dev/test-roll": "1"}}})
+    stack.patch({"rag": {"podAnnotations": {"example.com/test-roll": "1"}}})
     generation = stack.get("crs", stack.name)["metadata"]["generation"]
     observed = "jsonpath={.status.conditions[?(@.type=='Ready')].observedGeneration}"
     stack.kubectl("wait", f"crs/{stack.name}", f"--for={observed}={generation}", "--timeout=240s")
     stack.kubectl("wait", f"crs/{stack.name}", "--for=condition=Ready", "--timeout=240s")
     rag = [pod for pod in running_pods(stack) if read_component(pod) == "rag"]
-    fresh = [pod for pod in rag if pod["metadata"]["annotations"].get("coderag.dev/test-roll") == "1"]
+    fresh = [pod for pod in rag if pod["metadata"]["annotations"].get("example.com/test-roll") == "1"]
     assert any(c["type"] == "Ready" and c["status"] == "True" for pod in fresh for c in pod["status"]["conditions"])
     stack.patch({"rag": {"podAnnotations": None}})
 

@@ -24,8 +24,8 @@ def condition(stack, kind):
 def test_the_operator_killed_in_the_middle_of_a_rollout_converges_after_restart(stack):
     stack.patch(
         {
-            "rag": {"podAnnotations": {"coderag.dev/test-kill": "1"}},
-            "gateway": {"podAnnotations": {"coderag.dev/test-kill": "1"}},
+            "rag": {"podAnnotations": {"example.com/test-kill": "1"}},
+            "gateway": {"podAnnotations": {"example.com/test-kill": "1"}},
         }
     )
     stack.cluster.kubectl(
@@ -36,7 +36,7 @@ def test_the_operator_killed_in_the_middle_of_a_rollout_converges_after_restart(
         stack.get(f"deployment/{stack.name}-{c}")["spec"]["template"]["metadata"]["annotations"]
         for c in ("rag", "gateway")
     ]
-    assert all(a.get("coderag.dev/test-kill") == "1" for a in annotations)
+    assert all(a.get("example.com/test-kill") == "1" for a in annotations)
     stack.patch({"rag": {"podAnnotations": None}, "gateway": {"podAnnotations": None}})
 
 
