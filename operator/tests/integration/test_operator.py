@@ -181,6 +181,18 @@ async def end_job(namespace: Namespace, job: dict[str, Any], said: dict[str, Any
     await namespace.live.call("PATCH", namespace.path("pods", "fetch-pod") + "/status", status, MERGE)
 
 
+async def test_an_operator_of_one_namespace_leaves_the_others_alone(namespace: Namespace, operator: Running) -> None:
+    live, other = namespace.live, Namespace(namespace.live, f"{namespace.name}-other")
+    await live.call("POST", "/api/v1/namespaces", {"metadata": {"name": other.name}})
+    await other.create(SPEC)
+    async with operator(watch_namespaces=(namespace.name,)):
+        await namespace.create(SPEC)
+        await namespace.wait_ready()
+        assert (await live.call("GET", other.path("services")))["items"] == []
+        assert (await other.conditions())["Ready"]["reason"] == "Pending"
+    await live.call("DELETE", other.stack_path)
+
+
 async def test_the_lease_is_given_back_and_health_tells_the_phase(namespace: Namespace, operator: Running) -> None:
     live = namespace.live
     async with operator(pod_name="first", health_port=18571) as first:
