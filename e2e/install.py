@@ -109,13 +109,15 @@ def request(method: str, url: str, token: str, body: bytes | None = None, kind: 
         return bytes(answer.read())
 
 
-def push_repository(cluster: Cluster, namespace: str, token: str, name: str, folder: Path) -> None:
-    """Give the git stand-in what HEAD of a local repository reaches; it serves it as branch main."""
+def push_repository(cluster: Cluster, namespace: str, token: str, name: str, folder: Path) -> str:
+    """Give the git stand-in what HEAD of a repository reaches, as branch main; return the commit."""
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / "repository.bundle"
         subprocess.run(["git", "-C", folder, "bundle", "create", "-q", bundle, "HEAD"], check=True)
         with cluster.forward(namespace, "service/standins-git", PORTS["git"]) as url:
             request("PUT", f"{url}/admin/repositories/{name}", token, bundle.read_bytes(), "application/octet-stream")
+    head = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    return head.stdout.strip()
 
 
 def read_model_hashes(cluster: Cluster, namespace: str) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Stack:
     namespace: str
     name: str
     token: str
+    commit: str
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Return objects of the stack's namespace."""
@@ -121,12 +122,12 @@ def stack(operator: Cluster, manifest: dict[str, Any]) -> Stack:
     """The demo's stack, Ready and indexed, in a namespace that enforces the restricted level."""
     install.make_namespace(operator, NAMESPACE)
     token = install.deploy_standins(operator, NAMESPACE, "hub", "git", "openai")
-    install.push_repository(operator, NAMESPACE, token, "coderag", Path())
+    commit = install.push_repository(operator, NAMESPACE, token, "coderag", Path())
     for role, digest in install.read_model_hashes(operator, NAMESPACE).items():
         manifest["spec"]["models"][Path(role).stem]["llamaCpp"]["source"]["http"]["sha256"] = digest
     operator.apply(manifest, namespace=NAMESPACE)
-    wait_for_stack(operator, NAMESPACE, STACK, ("Ready", "IndexReady"), 600)
-    return Stack(operator, NAMESPACE, STACK, token)
+    wait_for_stack(operator, NAMESPACE, STACK, ("Ready", "IndexReady"), 1200)
+    return Stack(operator, NAMESPACE, STACK, token, commit)
 
 
 @pytest.fixture(autouse=True)
