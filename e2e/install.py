@@ -5,11 +5,12 @@ import json
 import secrets
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from e2e.kubectl import Cluster
+from e2e.kubectl import Cluster, CommandError
 
 SYSTEM = "coderag-system"
 STANDINS = "localhost/coderag-standins:dev"
@@ -103,10 +104,13 @@ def deploy_standins(cluster: Cluster, namespace: str, *parts: str) -> str:
 
 
 def request(method: str, url: str, token: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
-    """Make one HTTP request with a bearer token and return the body; HTTP errors raise."""
+    """Make one HTTP request with a bearer token and return the body; an HTTP error raises with its text."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
-    with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=120) as answer:
-        return bytes(answer.read())
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=120) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise CommandError(f"{method} {url} answered {error.code}: {error.read().decode(errors='replace')}") from error
 
 
 def push_repository(cluster: Cluster, namespace: str, token: str, name: str, folder: Path) -> str:

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import subprocess
+import time
 
 import pytest
 
 from e2e import install
 from e2e.demo.answers import post
+from e2e.kubectl import CommandError
 
 QUESTION = "Where is the header of a GGUF file read?"
 
@@ -33,9 +35,15 @@ def script(stack, **settings):
 
 
 def ask(stack):
-    """Ask through the rag service."""
-    with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", 8002) as url:
-        return post(url, stack.key(), "/v1/ask", {"question": QUESTION, "model": "code"})
+    """Ask through the rag service; 503 means "soon" while pods are replaced, so it is asked again then."""
+    body, deadline = {"question": QUESTION, "model": "code"}, time.monotonic() + 60
+    while True:
+        try:
+            with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", 8002) as url:
+                return post(url, stack.key(), "/v1/ask", body)
+        except CommandError as error:
+            if "answered 503" not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 def read_lines(commit, path, first, last):
