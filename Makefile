@@ -24,7 +24,7 @@ test: .venv/.ready ## Everything that can run without a GPU
 	$(BIN)/python -m e2e.suite all
 
 unit: .venv/.ready ## The inner loop: fast tests only
-	$(BIN)/python -m e2e.suite unit
+	$(BIN)/python -m e2e.suite inner
 
 check: .venv/.ready ## Lint, types, import contracts, generated files
 	$(BIN)/python -m e2e.suite check

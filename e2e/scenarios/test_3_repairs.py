@@ -53,6 +53,15 @@ def test_a_deleted_child_comes_back(stack, target):
     wait_until(lambda: stack.get(name).get("metadata", {}).get("uid", old) != old, f"{name} new")
 
 
+def test_an_ingress_comes_with_expose_and_goes_with_it(stack):
+    ingress = {"host": "assistant.example.com", "tlsSecretName": "assistant-tls"}
+    stack.patch({"expose": {"ingress": ingress}})
+    wait_until(lambda: stack.children("ingress"), "an Ingress")
+    assert stack.children("ingress")[0]["spec"]["rules"][0]["host"] == "assistant.example.com"
+    stack.patch({"expose": {"ingress": None}})
+    wait_until(lambda: not stack.children("ingress"), "no Ingress")
+
+
 def test_at_rest_the_operator_writes_nothing_but_its_lease(stack):
     log = stack.cluster.audit_log
     if log is None:

@@ -2,7 +2,7 @@
 {{- define "coderag.operatorRules" -}}
 - apiGroups: [coderag.dev]
   resources: [coderagstacks]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [coderag.dev]
   resources: [coderagstacks/status]
   verbs: [patch]
@@ -23,7 +23,7 @@
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, get, list, watch]
