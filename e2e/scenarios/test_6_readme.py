@@ -1,0 +1,48 @@
+"""What the README tells a reader to type works as it stands there; only names and what would install twice are changed."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+SHELL = re.compile(r"```sh\n(.*?)```", re.S)
+RESOURCE = re.compile(r"```yaml\n(.*?)```", re.S)
+# `make demo` and `make test` bring up and run what this run is a part of.
+ELSEWHERE = {"make demo", "make test"}
+DRY = {"helm upgrade": "--dry-run=server", "kubectl apply": "--dry-run=server"}
+README = Path("README.md").read_text()
+
+
+def read_commands():
+    lines = [line for block in SHELL.findall(README) for line in block.splitlines() if line.strip()]
+    return [line for line in lines if line not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("line", read_commands())
+def test_a_command_of_the_readme_runs(stack, line):
+    words = shlex.split(line.replace("assistant", stack.name))
+    words += [option for start, option in DRY.items() if line.startswith(start)]
+    program = {"kubectl": stack.cluster.kubectl_program, "helm": stack.cluster.helm_program}[words[0]]
+    if words[0] == "kubectl" and "-n" not in words:
+        words += ["-n", stack.namespace]
+    environment = {**os.environ, "KUBECONFIG": str(stack.cluster.kubeconfig)}
+    done = subprocess.run([program, *words[1:]], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_resource_in_the_readme_is_one_that_the_api_server_takes(stack, tmp_path):
+    body = yaml.safe_load(RESOURCE.findall(README)[0].replace("…64 hex digits…", "0" * 64))
+    (tmp_path / "stack.yaml").write_text(yaml.safe_dump(body))
+    options = ("--server-side", "--dry-run=server", "--validate=strict", "-f", str(tmp_path / "stack.yaml"))
+    assert "assistant" in stack.kubectl("apply", *options)
+
+
+@pytest.mark.parametrize("path", sorted(Path("examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_example_is_one_that_the_api_server_takes(stack, path):
+    stack.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", str(path)
+    )
