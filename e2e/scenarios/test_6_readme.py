@@ -1,4 +1,4 @@
-"""What the README tells a reader to type works as it stands there; only names and what would install twice are changed."""
+"""What the README tells a reader to type works; only names and what would install twice are changed."""
 
 import os
 import re
