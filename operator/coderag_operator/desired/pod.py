@@ -134,7 +134,7 @@ def toleration(one: Toleration) -> dict[str, Any]:
 def http_probes(ready: str, live: str, *, startup_seconds: int) -> dict[str, Any]:
     """Return the three probes on the port `http`; the startup probe holds the others back until the first success.
 
-    It asks whether the process lives, not whether it is ready: a pod that waits for another must not be restarted for it.
+    It asks whether the process lives, not whether it is ready: what waits for another pod must not be restarted for it.
     """
     return {
         "startupProbe": _probe(live, period=2, timeout=3, failures=startup_seconds // 2),
