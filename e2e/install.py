@@ -26,7 +26,13 @@ def open_cluster(name: str, provider: str = "auto") -> Cluster:
     status = json.loads(text)
     programs = Path(status["programs"])
     audit = status.get("auditLog")
-    return Cluster(Path(status["kubeconfig"]), programs / "kubectl", programs / "helm", Path(audit) if audit else None)
+    return Cluster(
+        Path(status["kubeconfig"]),
+        programs / "kubectl",
+        programs / "helm",
+        Path(audit) if audit else None,
+        status["provider"],
+    )
 
 
 def make_namespace(cluster: Cluster, name: str) -> None:

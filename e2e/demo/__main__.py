@@ -61,6 +61,16 @@ def fill_stack(manifest: dict[str, Any], models: dict[str, dict[str, str]]) -> d
     return manifest
 
 
+def refuse_unreachable_models(cluster: Cluster) -> None:
+    """Say at once that pods of the node provider cannot download: their network ends at this machine."""
+    given = [name for name in ("CHAT_MODEL_URL", "CODE_MODEL_URL") if os.environ.get(name)]
+    if given and cluster.provider == "node":
+        raise CommandError(
+            f"{' and '.join(given)} cannot be reached from the node that runs without a container engine: its pods have"
+            " no route out of this machine; use --provider kind, or install the chart into a cluster of yours"
+        )
+
+
 def start_cluster(name: str, provider: str) -> Cluster:
     """Bring the cluster up with all images in it."""
     with step(
@@ -86,6 +96,7 @@ def apply_stack(cluster: Cluster) -> None:
 def up(name: str, provider: str) -> None:
     """The whole demo."""
     cluster = start_cluster(name, provider)
+    refuse_unreachable_models(cluster)
     with step("Helm chart"):
         install.install_chart(cluster)
     with step("CodeRagStack demo: models, repository, every component"):
