@@ -15,10 +15,10 @@ help: ## List the targets
 	$(PYTHON) -m e2e.venv .venv requirements/dev.txt
 
 demo: .venv/.ready ## Bring up a cluster, install the chart, apply a stack, ask two questions
-	$(BIN)/python -m e2e.demo up --name $(NAME)
+	$(BIN)/python -m e2e.demo --name $(NAME)
 
 demo-down: ## Remove everything that make demo made, built programs and images in the cache aside
-	$(PYTHON) -m e2e.demo down --name $(NAME)
+	$(PYTHON) -m e2e.cluster down --name $(NAME)
 
 test: .venv/.ready ## Everything that can run without a GPU
 	$(BIN)/python -m e2e.suite all

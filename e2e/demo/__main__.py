@@ -121,15 +121,11 @@ def up(name: str, provider: str) -> None:
 def main() -> int:
     """Parse the command line, run, turn every expected failure into one clear message."""
     parser = argparse.ArgumentParser(prog="python -m e2e.demo", description=__doc__)
-    parser.add_argument("what", choices=["up", "down"])
     parser.add_argument("--name", default="demo", help="name of the cluster (default: demo)")
     parser.add_argument("--provider", default="auto", choices=["auto", "node", "kind"])
     options = parser.parse_args()
     try:
-        if options.what == "down":
-            run_cluster_tool("down", "--name", options.name)
-        else:
-            up(options.name, options.provider)
+        up(options.name, options.provider)
     except (CommandError, WaitError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
