@@ -113,6 +113,6 @@ def test_no_rule_holds_a_star(prepared):
 
 
 def test_the_notes_show_the_next_command(prepared):
-    notes = prepared.helm("install", "coderag", str(CHART), "-n", NAMESPACES[0], "--dry-run=server")
+    notes = prepared.helm("install", "coderag", str(CHART), "-n", NAMESPACES[0], "--dry-run=client")
     assert "kubectl apply --server-side -f examples/minimal.yaml" in notes
     assert "kubectl get crs" in notes
