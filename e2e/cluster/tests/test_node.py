@@ -39,9 +39,23 @@ def inside(node: NodeProvider, script: str) -> str:
     return node.kubectl("-n", "t", "exec", "web", "--", "python3", "-c", script).stdout.strip()
 
 
+# A Service's rules reach the node a moment after its pod is ready: until then the connection is refused.
+FETCH = """
+import time, urllib.error, urllib.request
+deadline = time.monotonic() + 30
+while True:
+    try:
+        print(urllib.request.urlopen('http://web.t.svc.cluster.local/x', timeout=10).read())
+        break
+    except urllib.error.URLError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.2)
+"""
+
+
 def test_a_restricted_pod_writes_to_its_volume_and_is_reached_by_name(node: NodeProvider) -> None:
-    script = "import urllib.request as u; print(u.urlopen('http://web.t.svc.cluster.local/x', timeout=10).read())"
-    assert inside(node, script) == r"b'hello\n'"
+    assert inside(node, FETCH) == r"b'hello\n'"
     assert "GET /x" in node.kubectl("-n", "t", "logs", "web").stdout
 
 
