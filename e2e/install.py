@@ -26,13 +26,7 @@ def open_cluster(name: str, provider: str = "auto") -> Cluster:
     status = json.loads(text)
     programs = Path(status["programs"])
     audit = status.get("auditLog")
-    return Cluster(
-        Path(status["kubeconfig"]),
-        programs / "kubectl",
-        programs / "helm",
-        Path(audit) if audit else None,
-        status["provider"],
-    )
+    return Cluster(Path(status["kubeconfig"]), programs / "kubectl", programs / "helm", Path(audit) if audit else None)
 
 
 def make_namespace(cluster: Cluster, name: str) -> None:

@@ -26,7 +26,6 @@ class Cluster:
     kubectl_program: Path
     helm_program: Path
     audit_log: Path | None = None
-    provider: str = ""
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl and return what it printed."""

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from e2e import install
+from e2e.cluster.provider import choose
 from e2e.demo import answers
 from e2e.kubectl import Cluster, CommandError
 from e2e.progress import WaitError, step, wait_for_stack
@@ -61,10 +62,10 @@ def fill_stack(manifest: dict[str, Any], models: dict[str, dict[str, str]]) -> d
     return manifest
 
 
-def refuse_unreachable_models(cluster: Cluster) -> None:
+def refuse_unreachable_models(provider: str) -> None:
     """Say at once that pods of the node provider cannot download: their network ends at this machine."""
     given = [name for name in ("CHAT_MODEL_URL", "CODE_MODEL_URL") if os.environ.get(name)]
-    if given and cluster.provider == "node":
+    if given and (choose() if provider == "auto" else provider) == "node":
         raise CommandError(
             f"{' and '.join(given)} cannot be reached from the node that runs without a container engine: its pods have"
             " no route out of this machine; use --provider kind, or install the chart into a cluster of yours"
@@ -95,8 +96,8 @@ def apply_stack(cluster: Cluster) -> None:
 
 def up(name: str, provider: str) -> None:
     """The whole demo."""
+    refuse_unreachable_models(provider)
     cluster = start_cluster(name, provider)
-    refuse_unreachable_models(cluster)
     with step("Helm chart"):
         install.install_chart(cluster)
     with step("CodeRagStack demo: models, repository, every component"):
