@@ -5,8 +5,9 @@ from typing import Any
 
 from e2e.cluster import images
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.opening import open_provider
 from e2e.cluster.options import Options, gpu_count, parse_labels
-from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS, Provider, open_provider
+from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS, Provider
 
 
 def register(subcommands: Any) -> None:

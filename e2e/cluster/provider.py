@@ -1,4 +1,4 @@
-"""What every provider of a cluster offers, and the choice between them."""
+"""What every provider of a cluster offers, and which one fits this machine."""
 
 import json
 import shutil
@@ -6,9 +6,6 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-
-from e2e.cluster.options import Options
-from e2e.cluster.state import State
 
 PROVIDERS = ("auto", "node", "kind")
 PROVIDER_HELP = "auto: kind where it is installed and a container engine answers, else node"
@@ -90,18 +87,3 @@ def engine_answers(name: str) -> bool:
 def choose() -> str:
     """kind where an engine answers and kind is installed, else the node made from Kubernetes' own programs."""
     return "kind" if shutil.which("kind") and engine() else "node"
-
-
-def provider_of(name: str) -> str | None:
-    """The provider that an existing cluster was brought up with."""
-    settings = State(name).settings()
-    return settings["provider"] if settings else None
-
-
-def open_provider(name: str, wanted: str = "auto", options: Options | None = None) -> Provider:
-    """The provider for a cluster: the one it has, the one that is asked for, or the one that fits this machine."""
-    from e2e.cluster.kind import KindProvider
-    from e2e.cluster.node import NodeProvider
-
-    provider = (provider_of(name) or choose()) if wanted == "auto" else wanted
-    return KindProvider(name, options) if provider == "kind" else NodeProvider(name, options)

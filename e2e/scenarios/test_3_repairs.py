@@ -6,6 +6,7 @@ import time
 import pytest
 
 from e2e.scenarios.audit import read_requests
+from e2e.waiting import wait_until
 
 OPERATOR = "system:serviceaccount:coderag-system:coderag-operator"
 EDITS = {
@@ -25,14 +26,6 @@ def read_owned(stack, target):
     """Return what of an object is ours to keep: everything but metadata that changes and status."""
     found = stack.get(target)
     return {key: value for key, value in found.items() if key not in {"metadata", "status"}}
-
-
-def wait_until(check, what, seconds=60):
-    """Wait until a check holds."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("target", EDITS)

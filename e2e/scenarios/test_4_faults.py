@@ -6,7 +6,7 @@ import pytest
 
 from e2e.kubectl import CommandError
 from e2e.progress import is_current, read_conditions
-from e2e.scenarios.test_3_repairs import wait_until
+from e2e.waiting import wait_until
 
 SYSTEM = ("-n", "coderag-system")
 CREDENTIALS = "/spec/repositories/0/credentialsSecretRef"

@@ -5,7 +5,8 @@ import pytest
 from e2e import install
 from e2e.kubectl import CommandError
 from e2e.scenarios.audit import read_requests
-from e2e.scenarios.test_3_repairs import OPERATOR, wait_until
+from e2e.scenarios.test_3_repairs import OPERATOR
+from e2e.waiting import wait_until
 
 pytestmark = pytest.mark.last
 

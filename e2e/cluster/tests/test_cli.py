@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import cgroups, images, kind, packages, provider
+from e2e.cluster import cgroups, images, kind, opening, packages, provider
 from e2e.cluster.cli import main
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.node import NodeProvider
@@ -124,12 +124,12 @@ def test_a_client_without_an_engine_does_not_count(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("cache")
 def test_an_existing_cluster_keeps_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "choose", lambda: "node")
-    assert isinstance(provider.open_provider("demo"), NodeProvider)
+    monkeypatch.setattr(opening, "choose", lambda: "node")
+    assert isinstance(opening.open_provider("demo"), NodeProvider)
     state = State("demo")
     state.create()
     state.save({"provider": "kind"})
-    assert isinstance(provider.open_provider("demo", "auto", Options()), kind.KindProvider)
+    assert isinstance(opening.open_provider("demo", "auto", Options()), kind.KindProvider)
 
 
 @pytest.mark.usefixtures("cache")
