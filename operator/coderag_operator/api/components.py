@@ -58,6 +58,11 @@ class GatewayTimeouts(Model):
         "60s", description="A whole answer. A model server that is told to stop has this long, plus 15 s, to finish."
     )
     connect: Annotated[DurationText, Between("1s", "5m")] = Field("10s", description="Opening a connection.")
+    first_token: Annotated[DurationText, Between("1s", "1h")] | None = Field(
+        None,
+        description="The first piece of an answer; after that the other model is asked. Left out, half of request: the "
+        "other half is the other model's.",
+    )
 
 
 class Gateway(ComponentSettings):
@@ -67,6 +72,10 @@ class Gateway(ComponentSettings):
     timeouts: GatewayTimeouts = Field(
         default_factory=GatewayTimeouts, description="How long a call of a model may take."
     )
+    allowed_fails: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="Failures of a model in a minute, after which the other one is asked first for a while."
+    )
+    cooldown: Annotated[DurationText, Between("1s", "10m")] = Field("15s", description="How long that while is.")
 
 
 class RagTimeouts(Model):

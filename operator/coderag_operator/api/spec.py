@@ -18,6 +18,7 @@ from coderag_operator.api.parts import (
     Tolerations,
 )
 from coderag_operator.api.repositories import Repository, unique_names
+from coderag_operator.api.resilience import Failover, Rollout
 from coderag_operator.api.servers import HttpUrl, LlamaCpp, Models, ModelServer, exactly_one
 
 
@@ -162,7 +163,16 @@ class StackSpec(Model):
     expose: Expose = Field(
         default_factory=Expose, description="Access from outside the cluster; left out, there is none."
     )
-    suspend: bool = Field(False, description="Stop every pod; claims, keys and addresses stay.")
+    failover: Failover = Field(
+        default_factory=Failover, description="When one model answers for the other. It takes two llamaCpp models."
+    )
+    rollout: Rollout = Field(default_factory=Rollout, description="How a new model comes into service.")
+    suspend: bool = Field(False, description="Stop every pod at once; claims, keys and addresses stay.")
+    maintenance: bool = Field(
+        False,
+        description="Stop every pod in order, so that work in hand is finished, and say in status when the nodes are "
+        "free; false starts the stack again.",
+    )
     images: Images = Field(default_factory=Images, description="Images that replace the operator's defaults.")
     image_pull_secrets: Annotated[
         tuple[ObjectReference, ...],

@@ -36,13 +36,26 @@ class Summary(Model):
     indexed: Text | None = Field(None, description="Commit that is indexed, or how many repositories are.")
 
 
+class RoleRollout(Model):
+    """A change of a model that is under way or was refused."""
+
+    step: Text = Field(
+        description="Waiting, Shifting, Draining, Starting, Verifying or Returning; RolledBack after a failure."
+    )
+    since: Time | None = Field(None, description="When the step began.")
+    message: LongText | None = Field(None, description="What is being waited for, or what went wrong.")
+
+
 class Role(Model):
     """Who answers for a role."""
 
     role: Text = Field(description="chat or code.")
     active: Text | None = Field(None, description="Model that answers.")
     since: Time | None = Field(None, description="Since when.")
+    from_: Text | None = Field(None, alias="from", description="Model that answered before.")
     reason: Text | None = Field(None, description="Why this one.")
+    flaps: int | None = Field(None, description="Failovers within failover.flapWindow.")
+    rollout: RoleRollout | None = Field(None, description="The change of the model that is under way.")
 
 
 class RepositoryStatus(Model):
