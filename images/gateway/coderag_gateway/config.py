@@ -4,15 +4,18 @@ The file says which models there are. What decides who may do what is not left t
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from coderag_gateway.options import Options, Target, build_targets, read_options
 from coderag_gateway.settings import ConfigurationError
 
 Json = dict[str, Any]
 REFERENCE = "os.environ/"
+FALLBACKS = ("fallbacks", "context_window_fallbacks")
 SECRET_FIELDS = ("api_key",)
 GENERAL = {
     "master_key": "os.environ/LITELLM_MASTER_KEY",
@@ -33,11 +36,27 @@ LITELLM = {
 }
 
 
-def build_config(path: Path, environment: Mapping[str, str]) -> Json:
-    """Return LiteLLM's whole configuration, or raise ConfigurationError."""
+@dataclass(frozen=True)
+class Configuration:
+    """What LiteLLM reads, and what this project adds to it."""
+
+    litellm: Json
+    options: Options
+    targets: tuple[Target, ...]
+
+
+def build_config(path: Path, environment: Mapping[str, str]) -> Configuration:
+    """Return the whole configuration, or raise ConfigurationError."""
     document = read_document(path)
-    for position, model in enumerate(read_models(document, path)):
+    models = read_models(document, path)
+    for position, model in enumerate(models):
         check_model(model, f"{path}: model_list[{position}]", environment)
+    options = read_options(document.get("coderag") or {}, f"{path}: coderag")
+    return Configuration(build_litellm(document), options, build_targets(models, options))
+
+
+def build_litellm(document: Json) -> Json:
+    """Return LiteLLM's part of the configuration."""
     return {
         "model_list": document["model_list"],
         "router_settings": complete_fallbacks(document.get("router_settings") or {}),
@@ -48,10 +67,15 @@ def build_config(path: Path, environment: Mapping[str, str]) -> Json:
 
 def complete_fallbacks(router: Json) -> Json:
     """Give each alias the fallbacks of what it stands for: LiteLLM looks them up by the name that was asked for."""
-    known = {name: targets for entry in router.get("fallbacks") or [] for name, targets in entry.items()}
     aliases = router.get("model_group_alias") or {}
+    return router | {kind: add_aliases(router.get(kind) or [], aliases) for kind in FALLBACKS}
+
+
+def add_aliases(entries: list[Json], aliases: Mapping[str, str]) -> list[Json]:
+    """Return fallbacks that know the aliases too."""
+    known = {name: targets for entry in entries for name, targets in entry.items()}
     known |= {alias: known[model] for alias, model in aliases.items() if model in known and alias not in known}
-    return {**router, "fallbacks": [{name: targets} for name, targets in known.items()]}
+    return [{name: targets} for name, targets in known.items()]
 
 
 def read_document(path: Path) -> Json:

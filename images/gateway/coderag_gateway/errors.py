@@ -48,3 +48,22 @@ def unavailable(message: str, code: str, seconds: int) -> tuple[dict[str, Any], 
     """Return body and headers that say a model cannot answer now and when to try again."""
     hint = f"Try again in {seconds} seconds; `kubectl get crs` shows which part is down."
     return build_error("service_unavailable_error", code, message, hint), {"retry-after": str(seconds)}
+
+
+def interrupted() -> dict[str, Any]:
+    """Return the event that ends a stream which broke off: the status line is long gone, and nobody may go on."""
+    hint = "Ask again; `kubectl get crs` shows which part is down."
+    message = "The model's answer broke off; what came of it is not complete."
+    return build_error("service_unavailable_error", "stream_interrupted", message, hint)
+
+
+def prompt_too_long(details: str) -> dict[str, Any]:
+    """Return the body for a prompt that fits into no model that may answer."""
+    hint = "Send a shorter prompt, or give the model more context in the stack's spec."
+    message = f"The prompt is longer than the model's context{details}."
+    return build_error("invalid_request_error", "context_length_exceeded", message, hint, "messages")
+
+
+def draining() -> Response:
+    """Say that this process takes no new work."""
+    return JSONResponse({"status": "draining"}, 503, {"connection": "close"})

@@ -9,11 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coderag_gateway import errors
 from coderag_gateway.callers import Caller, Callers, read_bearer
+from coderag_gateway.drain import Drain
+from coderag_gateway.metrics import Metrics
 from coderag_gateway.replies import Reply
 from coderag_gateway.requests import (
     LIST_ROUTES,
+    METRICS_ROUTE,
     MODEL_ROUTES,
     OPEN_ROUTES,
+    READY_ROUTE,
     BadRequestError,
     ModelRequest,
     parse_request,
@@ -27,10 +31,12 @@ REMOVED_HEADERS = (b"x-litellm-", b"accept-encoding")
 class Guard:
     """Answers what may not pass, cleans what may, and hands it to the application."""
 
-    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers, drain: Drain) -> None:
         """Wrap an application."""
         self._app = app
         self._callers = callers
+        self._drain = drain
+        self._metrics = Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -42,8 +48,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in OPEN_ROUTES and scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
+        if scope["path"] in (*OPEN_ROUTES, METRICS_ROUTE) and scope["method"] in ("GET", "HEAD"):
+            await self._serve_open(scope, receive, send)
             return
         key = read_bearer(Headers(scope=scope).get("authorization", ""))
         caller = self._callers.find(key) if key else None
@@ -53,6 +59,14 @@ class Guard:
             await self._app(scope, receive, send)
         else:
             await self._serve_user(caller, caller.models, scope, receive, send)
+
+    async def _serve_open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == METRICS_ROUTE:
+            await self._metrics.render()(scope, receive, send)
+        elif scope["path"] == READY_ROUTE and self._drain.active:
+            await errors.draining()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _serve_user(
         self, caller: Caller, models: tuple[str, ...], scope: Scope, receive: Receive, send: Send
@@ -70,8 +84,9 @@ class Guard:
         if isinstance(found, Response):
             await found(scope, receive, send)
         else:
-            reply = Reply(send, found.dropped)
-            await self._app(clean_scope(scope, found.body), replay(found.body, receive), reply)
+            reply = Reply(send, found.dropped, closing=self._drain.active)
+            with self._metrics.measure(found.model, reply):
+                await self._app(clean_scope(scope, found.body), replay(found.body, receive), reply)
 
 
 async def read_request(models: tuple[str, ...], receive: Receive) -> ModelRequest | Response:

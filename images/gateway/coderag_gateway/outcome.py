@@ -6,15 +6,18 @@ A caller can do one thing about all of them: try again later. A real 429 of a se
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from coderag_gateway.errors import build_error, unavailable
+from coderag_gateway.errors import build_error, prompt_too_long, unavailable
 
 # With drop_params, LiteLLM asks a second time after a 422 and answers 200 with `null` if that is refused too.
 NOTHING = b"null"
 REFUSED = ("The model server refused a field of the request (422).", "Send the usual fields only, with valid values.")
 POOL_EMPTY = "No deployments available"  # the start of LiteLLM's message; a server's own 429 never has it
+TOO_LONG = "ContextWindowExceededError"  # LiteLLM's class, for its own count and for what servers say
+COUNTED = re.compile(r"Max Input Tokens=(\d+), Got=(\d+)")
 UPSTREAM_FAILED = frozenset({408, 500, 502, 503, 504})
 DEFAULT_SECONDS = 5
 MAX_SECONDS = 60
@@ -27,6 +30,8 @@ def translate(
     error = read_error(body)
     if status == 200 and body == NOTHING:
         return 422, build_error("invalid_request_error", "request_refused", *REFUSED), {}
+    if status == 400 and TOO_LONG in str(error.get("message")):
+        return 400, prompt_too_long(describe(str(error.get("message")))), {}
     if status == 429 and POOL_EMPTY in str(error.get("message")):
         return answer("Every model that could answer is down.", "models_unavailable", headers)
     if status == 408:
@@ -34,6 +39,12 @@ def translate(
     if status in UPSTREAM_FAILED:
         return answer("The model could not be reached or failed.", "models_unavailable", headers)
     return None
+
+
+def describe(message: str) -> str:
+    """Return the figures in LiteLLM's message, if it counted itself."""
+    found = COUNTED.search(message)
+    return f": about {found[2]} tokens, and {found[1]} fit" if found else ""
 
 
 def read_error(body: bytes) -> dict[str, Any]:

@@ -13,7 +13,9 @@ MODEL_ROUTES = frozenset(
     prefix + path for prefix in ("", "/v1") for path in ("/chat/completions", "/completions", "/embeddings")
 )
 LIST_ROUTES = frozenset({"/models", "/v1/models"})
-OPEN_ROUTES = frozenset({"/health/liveliness", "/health/liveness", "/health/readiness"})
+READY_ROUTE = "/health/readiness"
+OPEN_ROUTES = frozenset({"/health/liveliness", "/health/liveness", READY_ROUTE})
+METRICS_ROUTE = "/metrics"  # the gateway's own; LiteLLM's, if it had one, would name keys
 OPENAI_FIELDS = """
     model messages prompt suffix input stream stream_options tools tool_choice parallel_tool_calls functions
     function_call response_format modalities prediction user seed n best_of echo encoding_format dimensions input_type

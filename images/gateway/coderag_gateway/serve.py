@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
 from coderag_gateway.callers import Callers
-from coderag_gateway.config import build_config, write_config
+from coderag_gateway.config import Configuration, build_config, write_config
+from coderag_gateway.drain import Drain, DrainingServer
 from coderag_gateway.guard import Guard
 from coderag_gateway.settings import ConfigurationError, Settings, read_settings
+from coderag_gateway.transport import ModelTransport
 
 # No request to anywhere at start, no page for browsers, no database, nothing written but the temporary folder.
 FIXED = {
@@ -25,6 +28,8 @@ FIXED = {
     "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
     "LITELLM_TELEMETRY": "False",
     "DEFAULT_MAX_RETRIES": "0",  # LiteLLM takes `max_retries: 0` of an embedding model for "not set", and this instead
+    # llama.cpp's server closes a connection that is idle for 5 s; one that is given up earlier is never used too late.
+    "AIOHTTP_KEEPALIVE_TIMEOUT": "4",
     "DISABLE_ADMIN_UI": "True",
     "NO_DOCS": "True",
     "NO_REDOC": "True",
@@ -33,6 +38,8 @@ FIXED = {
     "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
     "JSON_LOGS": "True",
 }
+# Longer than clients keep an idle connection, so that they close it and never send into one that is being closed.
+KEEP_ALIVE = 75
 REMOVED = ("DATABASE_URL", "DIRECT_URL", "REDIS_URL", "REDIS_HOST", "LITELLM_WORKER_STARTUP_HOOKS", "WORKER_CONFIG")
 
 
@@ -44,9 +51,10 @@ def main() -> int:
     except ConfigurationError as error:
         print(f"coderag_gateway: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    path = write_config(config, Path(tempfile.gettempdir()) / "coderag-gateway")
+    path = write_config(config.litellm, Path(tempfile.gettempdir()) / "coderag-gateway")
     prepare_environment(os.environ, path)
-    serve(build_app(settings), settings)
+    drain = Drain(config.options.drain_delay)
+    serve(build_app(settings, config, drain), settings, drain)
     return 0
 
 
@@ -59,21 +67,30 @@ def prepare_environment(environment: MutableMapping[str, str], config: Path) -> 
     environment["HOME"] = tempfile.gettempdir()
 
 
-def build_app(settings: Settings) -> ASGIApp:
-    """Return LiteLLM's application behind the guard."""
+def build_app(settings: Settings, config: Configuration, drain: Drain) -> ASGIApp:
+    """Return LiteLLM's application between the guard and the transport."""
+    import litellm
+    from litellm.llms.openai.common_utils import BaseOpenAILLM
     from litellm.proxy.proxy_server import app  # reads the environment when it is imported
 
-    return Guard(app, Callers(settings))
+    usual = BaseOpenAILLM.get_async_http_client()  # with the proxies and certificates of the environment
+    litellm.aclient_session = httpx.AsyncClient(transport=ModelTransport(usual, config.targets))
+    return Guard(app, Callers(settings), drain)
 
 
-def serve(app: ASGIApp, settings: Settings) -> None:
-    """Listen and drain on SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has drained
+def serve(app: ASGIApp, settings: Settings, drain: Drain) -> None:
+    """Listen until SIGTERM and the end of the drain."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has its own handler
     with socket.create_server((settings.host, settings.port)) as listener:
         config = uvicorn.Config(
-            app, log_config=read_log_config(), access_log=False, loop="asyncio", server_header=False
+            app,
+            log_config=read_log_config(),
+            access_log=False,
+            loop="asyncio",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        DrainingServer(config, drain).run(sockets=[listener])
 
 
 def read_log_config() -> Mapping[str, object]:

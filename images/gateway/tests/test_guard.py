@@ -7,6 +7,7 @@ import httpx
 import pytest
 from coderag_gateway import guard as guard_module
 from coderag_gateway.callers import Callers
+from coderag_gateway.drain import Drain
 from coderag_gateway.guard import Guard
 from coderag_gateway.settings import read_settings
 from starlette.requests import Request
@@ -40,14 +41,18 @@ def inner() -> Inner:
     return Inner()
 
 
-async def call(inner: Inner, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
+def build_guard(inner: Inner, drain: Drain | None = None) -> Guard:
+    return Guard(inner, Callers(read_settings(KEYS)), drain or Drain(0))
+
+
+async def call(inner: Inner | Guard, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
     headers = {**options.pop("headers", {}), **({"authorization": f"Bearer {key}"} if key else {})}
-    transport = httpx.ASGITransport(Guard(inner, Callers(read_settings(KEYS))))
+    transport = httpx.ASGITransport(inner if isinstance(inner, Guard) else build_guard(inner))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         return await client.request(method, path, headers=headers, **options)
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/", "/openapi.json", "/routes", "/metrics", "/health", "/v1/models", "//"])
+@pytest.mark.parametrize("path", ["/", "/ui/", "/openapi.json", "/routes", "/metrics/", "/health", "/v1/models", "//"])
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer x"}, {"api-key": USER}, {"x-api-key": MASTER}])
 async def test_nothing_passes_without_a_key(inner: Inner, path: str, headers: dict[str, str]) -> None:
     answer = await call(inner, "GET", path, headers=headers)
@@ -156,7 +161,7 @@ async def test_websockets_are_closed_and_lifespan_passes(inner: Inner) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    guard = Guard(inner, Callers(read_settings(KEYS)))
+    guard = build_guard(inner)
     await guard({"type": "websocket", "path": "/v1/realtime"}, None, send)
     await guard({"type": "lifespan"}, None, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
@@ -171,3 +176,65 @@ async def test_litellm_hears_of_a_client_that_goes_away() -> None:
 
     given = guard_module.replay(b"body", receive)
     assert [(await given())["type"], (await given())["type"]] == ["http.request", "http.disconnect"]
+
+
+async def test_the_figures_name_models_and_nothing_else(inner: Inner) -> None:
+    guard = build_guard(inner)
+    inner.response = JSONResponse({}, headers={"x-litellm-model-id": "code", "x-litellm-attempted-fallbacks": "1"})
+    await call(guard, "POST", "/v1/completions", USER, json={**CHAT, "prompt": "a secret"})
+    inner.response = JSONResponse({"error": {}}, 500)
+    await call(guard, "POST", "/v1/completions", USER, json=CHAT)
+    await call(guard, "POST", "/v1/completions", USER, json={"model": "openai/gpt"})
+    answer = await call(guard, "GET", "/metrics")
+    counted = [line for line in answer.text.splitlines() if line.startswith("coderag_gateway_requests_total{")]
+    assert sorted(counted) == [
+        'coderag_gateway_requests_total{model="chat",served_by="code",fallback="yes",status="2xx"} 1',
+        'coderag_gateway_requests_total{model="chat",served_by="none",fallback="no",status="5xx"} 1',
+    ]
+    assert 'coderag_gateway_request_seconds_count{model="chat",served_by="code"} 1\n' in answer.text
+    assert 'coderag_gateway_request_seconds_bucket{model="chat",served_by="code",le="+Inf"} 1\n' in answer.text
+    assert "coderag_gateway_requests_in_flight 0\n" in answer.text
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert not any(text in answer.text for text in (USER, "secret", "gpt"))
+    assert (await call(guard, "POST", "/metrics")).status_code == 401
+
+
+async def test_an_error_inside_a_stream_says_no_more_than_that(inner: Inner) -> None:
+    async def words() -> Any:
+        yield b'data: {"choices": []}\n\n'
+        yield b'data: {"error": {"message": "litellm.APIError: http://demo-chat:8001", "code": "500"}}\n\n'
+
+    guard = build_guard(inner)
+    inner.response = StreamingResponse(words(), 200, {"x-litellm-model-id": "chat"})
+    answer = await call(guard, "POST", "/v1/chat/completions", USER, json={**CHAT, "stream": True})
+    first, second = answer.text.split("\n\n")[:2]
+    error = json.loads(second.removeprefix("data: "))["error"]
+    assert first == 'data: {"choices": []}'
+    assert (error["type"], error["code"], error["param"]) == ("service_unavailable_error", "stream_interrupted", None)
+    assert "demo-chat" not in answer.text
+    interrupted = 'coderag_gateway_streams_interrupted_total{model="chat",served_by="chat"} 1\n'
+    assert interrupted in (await call(guard, "GET", "/metrics")).text
+
+
+async def test_a_caller_that_goes_away_is_counted_too(inner: Inner) -> None:
+    async def vanish(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ConnectionResetError
+
+    guard = build_guard(inner)
+    inner.response = vanish  # type: ignore[assignment]
+    with pytest.raises(ConnectionResetError):
+        await call(guard, "POST", "/v1/completions", USER, json=CHAT)
+    counted = 'coderag_gateway_requests_total{model="chat",served_by="none",fallback="no",status="none"} 1\n'
+    assert counted in (await call(guard, "GET", "/metrics")).text
+
+
+async def test_while_draining_it_is_not_ready_but_alive_and_answers_and_closes(inner: Inner) -> None:
+    drain = Drain(3600)
+    guard = build_guard(inner, drain)
+    assert "connection" not in (await call(guard, "POST", "/v1/completions", USER, json=CHAT)).headers
+    drain.begin()
+    ready = await call(guard, "GET", "/health/readiness")
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+    assert (await call(guard, "GET", "/health/liveliness")).status_code == 200
+    answer = await call(guard, "POST", "/v1/completions", USER, json=CHAT)
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")

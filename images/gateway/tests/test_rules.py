@@ -147,3 +147,24 @@ def test_an_answer_of_nothing_is_a_refusal() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429])
 def test_other_refusals_keep_their_meaning(status: int) -> None:
     assert translate(status, {"retry-after": "7"}, failure("litellm.RateLimitError: too many requests")) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "figures"),
+    [
+        (
+            "litellm.ContextWindowExceededError: Model=openai/chat, Max Input Tokens=4096, Got=9001",
+            "9001 tokens, and 4096",
+        ),
+        (
+            "litellm.BadRequestError: ContextWindowExceededError: OpenAIException - exceeds the available context",
+            "context.",
+        ),
+    ],
+)
+def test_a_prompt_that_fits_nowhere_is_told_with_the_figures(message: str, figures: str) -> None:
+    found = translate(400, {}, failure(message))
+    assert found is not None
+    assert (found[0], found[1]["error"]["code"], found[2]) == (400, "context_length_exceeded", {})
+    assert figures in found[1]["error"]["message"]
+    assert "litellm" not in found[1]["error"]["message"]

@@ -9,7 +9,7 @@ from images.gateway.tests.running import ENVIRONMENT, MASTER, MODELS, RAG, USER,
 from images.gateway.tests.upstream import error
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
-OPEN = {"/health/liveliness", "/health/liveness", "/health/readiness"}
+OPEN = {"/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"}
 
 
 def content(answer: httpx.Response) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from coderag_gateway.config import build_config, write_config
+from coderag_gateway.options import Target
 from coderag_gateway.settings import ConfigurationError, read_settings
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -81,7 +82,7 @@ def test_the_file_cannot_change_who_may_do_what(tmp_path: Path) -> None:
         "general_settings": {"master_key": "sk-1234", "custom_auth": "evil.auth", "database_url": "postgres:"},
         "litellm_settings": {"enable_post_custom_auth_checks": False, "callbacks": ["evil"], "request_timeout": 9},
     }
-    config = build_config(write(tmp_path / "c.yaml", document), {})
+    config = build_config(write(tmp_path / "c.yaml", document), {}).litellm
     assert config["general_settings"]["master_key"] == "os.environ/LITELLM_MASTER_KEY"
     assert config["general_settings"]["custom_auth"] == "coderag_gateway.auth.authenticate"
     assert "database_url" not in config["general_settings"]
@@ -91,7 +92,7 @@ def test_the_file_cannot_change_who_may_do_what(tmp_path: Path) -> None:
 
 
 def test_the_example_is_accepted_and_written_without_a_secret(tmp_path: Path) -> None:
-    config = build_config(FOLDER / "config.example.yaml", SECRETS)
+    config = build_config(FOLDER / "config.example.yaml", SECRETS).litellm
     assert [entry["model_info"]["id"] for entry in config["model_list"]] == ["chat", "code", "coderag", "embedding"]
     path = write_config(config, tmp_path / "folder")
     assert yaml.safe_load(path.read_text()) == config
@@ -100,9 +101,12 @@ def test_the_example_is_accepted_and_written_without_a_secret(tmp_path: Path) ->
 
 def test_an_alias_falls_back_like_what_it_stands_for(tmp_path: Path) -> None:
     router = {"model_group_alias": {"chat-7b": "chat", "x": "y"}, "fallbacks": [{"chat": ["code"]}], "num_retries": 0}
-    config = build_config(write(tmp_path / "c.yaml", {"model_list": [model()], "router_settings": router}), {})
-    assert config["router_settings"]["fallbacks"] == [{"chat": ["code"]}, {"chat-7b": ["code"]}]
-    assert config["router_settings"]["num_retries"] == 0
+    router["context_window_fallbacks"] = [{"chat": []}]
+    document = {"model_list": [model()], "router_settings": router}
+    settings = build_config(write(tmp_path / "c.yaml", document), {}).litellm["router_settings"]
+    assert settings["fallbacks"] == [{"chat": ["code"]}, {"chat-7b": ["code"]}]
+    assert settings["context_window_fallbacks"] == [{"chat": []}, {"chat-7b": []}]
+    assert settings["num_retries"] == 0
 
 
 def test_the_program_ends_with_the_message(tmp_path: Path) -> None:
@@ -116,3 +120,45 @@ def test_the_program_ends_with_the_message(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("coderag_gateway: CODERAG_CONFIG: cannot read")
+
+
+def test_the_block_of_this_project_is_read_and_kept_from_litellm() -> None:
+    config = build_config(FOLDER / "config.example.yaml", SECRETS)
+    assert "coderag" not in config.litellm
+    assert (config.options.connect_timeout, config.options.drain_delay) == (10, 5)
+    assert config.options.streamed == {"chat", "code"}
+    chat, code, rag, embedding = config.targets
+    assert chat == Target("http://demo-chat.default.svc:8001/v1/", 10, 30, 60, True)
+    assert (code.streamed, rag.streamed, rag.first_token, rag.total) == (True, False, 120, 120)
+    assert (embedding.first_token, embedding.total) == (30, 30)
+
+
+def test_without_the_block_the_defaults_hold(tmp_path: Path) -> None:
+    models = [model(api_base="http://x/v1"), model()]
+    config = build_config(write(tmp_path / "c.yaml", {"model_list": models}), {})
+    assert config.targets == (Target("http://x/v1/", 10, 3600, 3600, False),)
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ([1], "coderag must be a mapping"),
+        ({"conect_timeout": 1}, "coderag.conect_timeout is not known; known: connect_timeout"),
+        ({"connect_timeout": "10s"}, "coderag.connect_timeout is '10s': give seconds"),
+        ({"connect_timeout": 0}, "coderag.connect_timeout must be more than 0"),
+        ({"drain_delay": -1}, "coderag.drain_delay is -1: give seconds"),
+        ({"drain_delay": True}, "coderag.drain_delay is True"),
+        ({"streamed": "chat"}, "coderag.streamed must list names"),
+        ({"streamed": [1]}, "coderag.streamed must list names"),
+    ],
+)
+def test_a_wrong_block_names_the_field(tmp_path: Path, block: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        build_config(write(tmp_path / "c.yaml", {"model_list": [model()], "coderag": block}), {})
+    assert words in str(caught.value)
+
+
+def test_a_wrong_timeout_names_the_model(tmp_path: Path) -> None:
+    document = {"model_list": [model(api_base="http://x", timeout="60s")]}
+    with pytest.raises(ConfigurationError, match="the model 'chat': timeout is '60s'"):
+        build_config(write(tmp_path / "c.yaml", document), {})

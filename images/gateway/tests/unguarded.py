@@ -19,7 +19,7 @@ def list_routes(routes):
             yield from ((method, path) for method in getattr(route, "methods", None) or ["GET"])
 
 
-def open_door(app, callers):
+def open_door(app, *others):
     """Stand in for the guard and let everything pass."""
     found = sorted(set(list_routes(app.routes)))
     (Path(tempfile.gettempdir()) / "routes.json").write_text(json.dumps(found))

@@ -6,23 +6,18 @@ images/gateway/config.example.yaml is what this renders for a plain stack; a tes
 import json
 from typing import Any
 
-from coderag_operator.api import seconds
+from coderag_operator.api import Stack, seconds
 from coderag_operator.api.servers import ModelServer
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
-from coderag_operator.desired.references import servers
+from coderag_operator.desired.references import local_servers, servers
 
-ROUTER = {
-    # The fallback is the retry: a second try on the same single pod only costs time.
-    "num_retries": 0,
-    # More than one: a single error of the stand-in must not empty a pool that has lost half of itself already.
-    "allowed_fails": 3,
-    "cooldown_time": 15,
-    "enable_pre_call_checks": True,
-    "fallbacks": [{names.CHAT: [names.CODE]}, {names.CODE: [names.CHAT]}],
-    # The names that the user's clients already use.
-    "model_group_alias": {"chat-7b": names.CHAT, "code-7b": names.CODE},
-}
+# The names that the user's clients already use.
+ALIASES = {"chat-7b": names.CHAT, "code-7b": names.CODE}
+# Once an address is taken out of the Service, a few more seconds pass until nobody sends requests to it.
+DRAIN_DELAY = 5
+# A server that is too busy is alive: the request falls back, the next one asks it again.
+NEVER = 1_000_000
 # The only one of its kind: an error of one request must not close it for the next.
 ALONE = {"cooldown_time": 0}
 
@@ -42,13 +37,64 @@ def configuration(context: Context) -> dict[str, Any]:
     roles = [_role(context, role, server) for role, server in servers(context.stack).items()]
     models = [*roles, _coderag(context), _embedding(context)]
     longest = max(model["litellm_params"]["timeout"] for model in models)
-    return {"model_list": models, "router_settings": ROUTER, "litellm_settings": {"request_timeout": longest}}
+    return {
+        "model_list": models,
+        "router_settings": _router(context.stack),
+        "litellm_settings": {"request_timeout": longest},
+        "coderag": _own(context.stack),
+    }
+
+
+def _router(stack: Stack) -> dict[str, Any]:
+    gateway, allowed = stack.spec.gateway, _stand_ins(stack)
+    return {
+        # The fallback is the retry: a second try on the same single pod only costs time. And it ends there.
+        "num_retries": 0,
+        "max_fallbacks": 1,
+        "allowed_fails": gateway.allowed_fails,
+        # LiteLLM takes 3, its own default, for "not set" and then never cools down the only server of a model; a
+        # policy makes it count. Of two timeouts in a row each has already cost its caller the time to first token.
+        "allowed_fails_policy": {"TimeoutErrorAllowedFails": 1, "RateLimitErrorAllowedFails": NEVER},
+        "cooldown_time": seconds(gateway.cooldown),
+        "enable_pre_call_checks": True,
+        "fallbacks": [{role: others} for role, others in allowed.items() if others],
+        # Named for each role, also where there is none: left out, LiteLLM would take `fallbacks`.
+        "context_window_fallbacks": [
+            {role: [other for other in others if _is_longer(stack, other, role)]} for role, others in allowed.items()
+        ],
+        "model_group_alias": ALIASES,
+    }
+
+
+def _stand_ins(stack: Stack) -> dict[str, list[str]]:
+    failover = stack.spec.failover
+    return {
+        names.CHAT: [names.CODE] if failover.chat_to_code else [],
+        names.CODE: [names.CHAT] if failover.code_to_chat else [],
+    }
+
+
+def _is_longer(stack: Stack, role: str, than: str) -> bool:
+    # What an external model takes is not known here: worth a try, and never less than it.
+    server, other = servers(stack)[role].llama_cpp, servers(stack)[than].llama_cpp
+    return server is None or (other is not None and server.context_tokens > other.context_tokens)
+
+
+def _own(stack: Stack) -> dict[str, Any]:
+    return {
+        "connect_timeout": seconds(stack.spec.gateway.timeouts.connect),
+        "drain_delay": DRAIN_DELAY,
+        # llama.cpp streams whatever it is asked; of an external model that is not known.
+        "streamed": list(local_servers(stack)),
+    }
 
 
 def _role(context: Context, role: str, server: ModelServer) -> dict[str, Any]:
-    timeout = seconds(context.stack.spec.gateway.timeouts.request)
+    timeouts = context.stack.spec.gateway.timeouts
+    total = seconds(timeouts.request)
     # The first piece must come in half of the time, so that the other model has the other half.
-    limits = {"timeout": timeout, "stream_timeout": max(1, timeout // 2)}
+    first = seconds(timeouts.first_token) if timeouts.first_token else max(1, total // 2)
+    limits = {"timeout": total, "stream_timeout": min(first, total)}
     if server.external:
         return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, {})
     info = {"max_input_tokens": server.llama_cpp.context_tokens} if server.llama_cpp else {}
