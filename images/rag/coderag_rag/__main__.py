@@ -1,6 +1,8 @@
 """Start the search service: `python -m coderag_rag`."""
 
+import math
 import os
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -11,7 +13,8 @@ from coderag_rag.api.settings import ApiSettings
 from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.http.logs import configure_logging
 
-_DRAIN_SECONDS = 15
+# An answer ends by its deadline; this much longer the last bytes may take.
+_DRAIN_MARGIN = 5
 
 
 def main(environment: Mapping[str, str]) -> int:
@@ -22,19 +25,20 @@ def main(environment: Mapping[str, str]) -> int:
     except (InvalidSetting, ValueError) as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server drains first and then raises the signal again
     serve(settings)
     return 0
 
 
 def serve(settings: ApiSettings) -> None:
-    """Run the server; on SIGTERM running requests are given time to end."""
+    """Run the server; on SIGTERM it takes no new requests, and those under way end by their own deadlines."""
     uvicorn.run(
         build_app(settings),
         host="0.0.0.0",  # noqa: S104 - in a pod the network policy decides who may connect
         port=settings.port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.ask.seconds) + _DRAIN_MARGIN,
     )
 
 

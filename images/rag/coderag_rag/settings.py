@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from coderag_rag.env import Environment
+from coderag_rag.env import Environment, InvalidSetting
+from coderag_rag.retry import RetryPolicy
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,22 @@ class QdrantSettings:
     @classmethod
     def read(cls, env: Environment) -> Self:
         """Read the QDRANT_* variables."""
+        shortest, longest = env.number("QDRANT_RETRY_MIN_WAIT", 2), env.number("QDRANT_RETRY_MAX_WAIT", 10)
+        if shortest > longest:
+            raise InvalidSetting("QDRANT_RETRY_MAX_WAIT", "is below QDRANT_RETRY_MIN_WAIT", "swap the two")
         return cls(
             url=env.url("QDRANT_URL"),
             api_key=env.text("QDRANT_API_KEY", "") or None,
             timeout=env.number("QDRANT_TIMEOUT", 30, minimum=0.1),
             max_retries=env.integer("QDRANT_MAX_RETRIES", 3, minimum=1),
-            retry_min_wait=env.number("QDRANT_RETRY_MIN_WAIT", 2),
-            retry_max_wait=env.number("QDRANT_RETRY_MAX_WAIT", 10),
+            retry_min_wait=shortest,
+            retry_max_wait=longest,
         )
+
+    @property
+    def schedule(self) -> RetryPolicy:
+        """The retry schedule. It holds for every dependency of an ask and of a sync, not for Qdrant alone."""
+        return RetryPolicy(self.max_retries, self.retry_min_wait, self.retry_max_wait)
 
 
 @dataclass(frozen=True)

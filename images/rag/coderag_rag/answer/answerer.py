@@ -4,22 +4,21 @@ The answer is always produced as a stream through the marker filter. Asking for 
 both forms verify citations in the same way.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from coderag_rag.answer.citations import Citation, only_true, resolve
 from coderag_rag.answer.context import Block, build_context, estimate_tokens
-from coderag_rag.answer.llm import GATEWAY, Generation, LlmClient, PromptTooLong
+from coderag_rag.answer.generation import Generation
+from coderag_rag.answer.llm import PromptTooLong
 from coderag_rag.answer.markers import MarkerFilter
 from coderag_rag.answer.prompt import build_messages, prompt_overhead
-from coderag_rag.query.guard import Breaker, DependencyDown
+from coderag_rag.answer.route import ModelRoute
+from coderag_rag.query.effort import Effort, Patience
 from coderag_rag.query.hits import SearchResult
 from coderag_rag.query.search import Searcher, SearchRequest
-from coderag_rag.retry import RetryPolicy
 
 # The token count of a prompt is an estimate; where the model disagrees, fewer sources are better than no answer.
 _BUDGET_SHARES = (1.0, 0.5, 0.25)
@@ -43,46 +42,30 @@ class Question:
 
 @dataclass(frozen=True)
 class AnswerLimits:
-    """Sizes and times of an answer."""
+    """Sizes of an answer."""
 
     context_tokens: int = 2048
     answer_tokens: int = 512
-    deadline: float = 120.0
 
 
 class Answer:
     """An answer in progress: iterate `pieces`, then read the rest."""
 
     def __init__(
-        self,
-        found: SearchResult,
-        blocks: Sequence[Block],
-        generation: Generation,
-        deadline: float,
-        prompt_tokens: int,
+        self, found: SearchResult, blocks: Sequence[Block], generation: Generation, prompt_tokens: int
     ) -> None:
         self.sources, self.degraded, self.generation = found.hits, found.degraded, generation
-        self._snapshot, self._deadline = found.snapshot, deadline
-        self.prompt_tokens = prompt_tokens
+        self._snapshot, self.prompt_tokens = found.snapshot, prompt_tokens
         self._blocks = {block.number: block for block in blocks}
         self._filter = MarkerFilter(self._blocks)
 
     async def pieces(self) -> AsyncIterator[str]:
         """Yield the text of the answer, without invented markers; raises DependencyDown when it breaks off."""
-        source = self.generation.pieces()
-        while (piece := await self._next(source)) is not None:
+        async for piece in self.generation.pieces():
             if shown := self._filter.feed(piece):
                 yield shown
         if rest := self._filter.finish():
             yield rest
-
-    async def _next(self, source: AsyncIterator[str]) -> str | None:
-        # The timeout must not span a yield: it would cancel whatever the reader of this answer is doing.
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                return await anext(source, None)
-        except TimeoutError:
-            raise DependencyDown(GATEWAY, "the answer was not complete in time") from None
 
     @property
     def citations(self) -> list[Citation]:
@@ -98,52 +81,40 @@ class Answer:
 class Answerer:
     """Answers questions over the index."""
 
-    def __init__(
-        self, searcher: Searcher, llm: LlmClient, gateway: Breaker, limits: AnswerLimits, policy: RetryPolicy
-    ) -> None:
-        self._searcher, self._llm, self._gateway = searcher, llm, gateway
-        self._limits, self._policy = limits, policy
+    def __init__(self, searcher: Searcher, route: ModelRoute, limits: AnswerLimits, patience: Patience) -> None:
+        self._searcher, self._route, self._limits, self._patience = searcher, route, limits, patience
 
     @asynccontextmanager
     async def open(self, question: Question) -> AsyncIterator[Answer]:
         """Search and start the model; raises what searching raises, NothingRelevant, or PromptTooLong."""
-        deadline = asyncio.get_running_loop().time() + self._limits.deadline
+        effort = self._patience.begin()
         async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    answer = await self._start(question, deadline, stack)
-            except TimeoutError:
-                raise DependencyDown(GATEWAY, "the answer did not start in time") from None
-            yield answer
+            yield await self._start(question, effort, stack)
 
-    async def _start(self, question: Question, deadline: float, stack: AsyncExitStack) -> Answer:
-        await self._gateway.require_closed()
+    async def _start(self, question: Question, effort: Effort, stack: AsyncExitStack) -> Answer:
         budget = self._limits.context_tokens - prompt_overhead(question.text)
         if budget <= 0:
             raise PromptTooLong("the question alone is longer than the context")
         request = SearchRequest(question.text, question.limit, question.repositories)
-        found = await self._searcher.search(request, self._policy)
+        found = await self._searcher.search(request, effort)
         hits = only_true(found.hits, found.snapshot)
         if not hits:
             raise NothingRelevant
-        return await self._generate(question, replace(found, hits=hits), budget, deadline, stack)
+        return await self._generate(question, replace(found, hits=hits), budget, effort, stack)
 
     async def _generate(
-        self, question: Question, found: SearchResult, budget: int, deadline: float, stack: AsyncExitStack
+        self, question: Question, found: SearchResult, budget: int, effort: Effort, stack: AsyncExitStack
     ) -> Answer:
         refused = PromptTooLong("")
         for share in _BUDGET_SHARES:
             blocks = build_context(found.hits, int(budget * share))
             body = self._body(question, blocks)
             try:
-                generation = await self._gateway.call(partial(self._enter, stack, body))
-                return Answer(found, blocks, generation, deadline, _prompt_tokens(body))
+                generation = await self._route.start(body, effort, stack)
+                return Answer(found, blocks, generation, _prompt_tokens(body))
             except PromptTooLong as error:
                 refused = error
         raise refused
-
-    async def _enter(self, stack: AsyncExitStack, body: Mapping[str, Any]) -> Generation:
-        return await stack.enter_async_context(self._llm.generate(body))
 
     def _body(self, question: Question, blocks: Sequence[Block]) -> dict[str, Any]:
         limit = question.max_tokens or self._limits.answer_tokens

@@ -1,7 +1,10 @@
 """Prometheus metrics of searching and answering. Labels come from fixed sets; no query, path or name becomes one."""
 
-from prometheus_client import CollectorRegistry, Counter
+from collections.abc import Iterable
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from coderag_rag.query.guard import Breaker
 from coderag_rag.query.hits import SearchResult
 
 
@@ -12,6 +15,12 @@ class QueryMetrics:
         self._searches = Counter("coderag_searches", "Searches by class of the query", ["kind"], registry=registry)
         self._degraded = Counter("coderag_search_degraded", "Searches without this leg", ["leg"], registry=registry)
         self._citations = Counter("coderag_citations", "Markers in answers", ["verdict"], registry=registry)
+        self._open = Gauge("coderag_breaker_open", "1 while nothing is sent there", ["dependency"], registry=registry)
+
+    def show(self, breakers: Iterable[Breaker]) -> None:
+        """Show whether each breaker is open, read at every scrape."""
+        for breaker in breakers:
+            self._open.labels(breaker.name).set_function(lambda breaker=breaker: float(breaker.is_open))
 
     def searched(self, result: SearchResult) -> None:
         """Count a search."""

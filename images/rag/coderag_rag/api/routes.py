@@ -1,6 +1,5 @@
 """Search, ask, and what is served."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -12,9 +11,7 @@ from coderag_rag.api.faults import answering_faults
 from coderag_rag.api.models import AskAnswer, AskBody, Citation, Hit, Repositories, SearchAnswer, SearchBody, Status
 from coderag_rag.api.served import repository_details, served_repositories
 from coderag_rag.api.services import Services
-from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.hits import SearchResult
-from coderag_rag.query.reader import QDRANT
 from coderag_rag.query.search import SearchRequest
 from coderag_rag.query.weights import VERSION
 
@@ -81,11 +78,7 @@ def status_routes(services: Services) -> APIRouter:
 
 async def _search(services: Services, body: SearchBody) -> SearchResult:
     request = SearchRequest(body.query, body.limit, body.repositories or (), body.languages or (), body.paths or ())
-    try:
-        async with asyncio.timeout(services.settings.search_timeout):
-            return await services.searcher.search(request)
-    except TimeoutError:
-        raise DependencyDown(QDRANT, "the search was not complete in time") from None
+    return await services.searcher.search(request, services.settings.search.begin())
 
 
 async def _ask(services: Services, body: AskBody) -> AskAnswer:

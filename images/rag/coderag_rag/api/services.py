@@ -1,9 +1,10 @@
 """The parts of the running service, wired once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from qdrant_client import AsyncQdrantClient
 
 from coderag_rag.answer.answerer import Answerer
 from coderag_rag.answer.llm import GATEWAY, LlmClient
+from coderag_rag.answer.route import ModelRoute
 from coderag_rag.api.metrics import QueryMetrics
 from coderag_rag.api.probes import WatchedHealth, server_probe
 from coderag_rag.api.settings import ApiSettings
@@ -23,10 +25,9 @@ from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.search import Searcher
 from coderag_rag.query.watch import Watch
-from coderag_rag.retry import RetryPolicy
 
 _PROBE_DEADLINE = 3.0
-_LOAD_DEADLINE = 60.0  # the look at Qdrant may have to load manifests
+_LOAD_DEADLINE = 60.0  # the look at Qdrant may have to load manifests, each call of it within the probe's deadline
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,36 @@ class Clients:
     embedding: EmbeddingClient
     llm: LlmClient
     plain: httpx.AsyncClient
+    direct: Mapping[str, LlmClient] = field(default_factory=dict)
 
     @classmethod
-    def connect(cls, settings: ApiSettings) -> "Clients":
+    def connect(
+        cls,
+        settings: ApiSettings,
+        qdrant: AsyncQdrantClient | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> "Clients":
         """Return clients for the configured addresses; nothing is contacted here."""
-        qdrant, embedding, gateway = settings.qdrant, settings.embedding, settings.gateway
+        store, embedding, gateway = settings.qdrant, settings.embedding, settings.gateway
+        servers = gateway.servers if gateway.server_key else {}
+        model_server = partial(
+            LlmClient,
+            connect_timeout=gateway.connect_timeout,
+            request_timeout=gateway.request_timeout,
+            transport=transport,
+        )
         return cls(
-            connect(qdrant.url, qdrant.api_key, qdrant.timeout),
-            EmbeddingClient(embedding.url, embedding.api_key, embedding.timeout),
-            LlmClient(
-                gateway.url,
-                gateway.api_key,
-                connect_timeout=gateway.connect_timeout,
-                request_timeout=gateway.request_timeout,
-            ),
-            httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False),
+            qdrant or connect(store.url, store.api_key, store.timeout),
+            EmbeddingClient(embedding.url, embedding.api_key, embedding.timeout, transport),
+            model_server(gateway.url, gateway.api_key),
+            httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False, transport=transport),
+            {name: model_server(url, gateway.server_key, name=name) for name, url in servers.items()},
         )
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await asyncio.gather(self.qdrant.close(), self.embedding.aclose(), self.llm.aclose(), self.plain.aclose())
+        models = (client.aclose() for client in (self.llm, *self.direct.values()))
+        await asyncio.gather(self.qdrant.close(), self.embedding.aclose(), self.plain.aclose(), *models)
 
 
 class Services:
@@ -67,23 +78,17 @@ class Services:
         self.registry = CollectorRegistry()
         self.metrics = QueryMetrics(self.registry)
         self.breakers = {name: Breaker(name, settings.poll_interval) for name in (QDRANT, EMBEDDING, GATEWAY)}
-        reader = IndexReader(clients.qdrant)
-        self.manifests = ManifestPoller(reader, self.breakers[QDRANT])
-        self.embedder = IndexEmbedder(
-            clients.embedding,
-            self.breakers[EMBEDDING],
-            lambda: self.manifests.snapshot,
-            settings.query_embedding_timeout,
-        )
-        self.searcher = Searcher(reader, self.embedder, self.manifests, self.breakers[QDRANT])
-        self.answerer = self._build_answerer()
+        self.metrics.show(self.breakers.values())
+        qdrant = self.breakers[QDRANT]
+        watcher = IndexReader(clients.qdrant, min(_PROBE_DEADLINE, settings.qdrant.timeout))
+        self.manifests = ManifestPoller(watcher, qdrant)
+        self.embedder = IndexEmbedder(clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot)
+        reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
+        self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
+        route = ModelRoute(clients.llm, self.breakers[GATEWAY], clients.direct)
+        self.answerer = Answerer(self.searcher, route, settings.limits, settings.ask)
         self.health = WatchedHealth()
         self._watch_everything()
-
-    def _build_answerer(self) -> Answerer:
-        qdrant = self.settings.qdrant
-        policy = RetryPolicy(qdrant.max_retries, qdrant.retry_min_wait, qdrant.retry_max_wait)
-        return Answerer(self.searcher, self.clients.llm, self.breakers[GATEWAY], self.settings.limits, policy)
 
     def _watch_everything(self) -> None:
         self.health.waiting_for("qdrant was not reached yet")
@@ -96,10 +101,8 @@ class Services:
         )
         self._watch(EMBEDDING, self.embedder.look)
         self._watch(GATEWAY, self.clients.llm.alive)
-        gateway = self.settings.gateway
-        for name, url in (("chat", gateway.chat_url), ("code", gateway.code_url)):
-            if url:
-                self._watch(name, server_probe(self.clients.plain, name, url))
+        for name, url in self.settings.gateway.servers.items():
+            self._watch(name, server_probe(self.clients.plain, name, url))
 
     def _watch(self, name: str, check: Callable[[], Awaitable[object]], **more: Any) -> None:
         options = {"interval": self.settings.poll_interval, "deadline": _PROBE_DEADLINE} | more

@@ -5,7 +5,11 @@ from typing import Self
 
 from coderag_rag.answer.answerer import AnswerLimits
 from coderag_rag.env import Environment
+from coderag_rag.query.effort import Patience
 from coderag_rag.settings import EmbeddingSettings, QdrantSettings
+
+# What a silent embedding service may take of a request that can be answered without it.
+_SEARCH_SHARE, _ASK_SHARE = 0.4, 0.25
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,16 @@ class GatewaySettings:
     request_timeout: float
     chat_url: str
     code_url: str
+    server_key: str
+
+    @property
+    def servers(self) -> dict[str, str]:
+        """The addresses of the model servers that are known, by model: watched for /health."""
+        return {name: url for name, url in (("chat", self.chat_url), ("code", self.code_url)) if url}
 
     @classmethod
     def read(cls, env: Environment) -> Self:
-        """Read the GATEWAY_*, LLM_* and INFERENCE_* variables."""
+        """Read the GATEWAY_*, LLM_* and INFERENCE_* variables, and the key of the model servers if there is one."""
         return cls(
             url=env.url("GATEWAY_URL"),
             api_key=env.text("GATEWAY_API_KEY"),
@@ -29,6 +39,7 @@ class GatewaySettings:
             request_timeout=env.number("LLM_REQUEST_TIMEOUT", 60, minimum=0.1),
             chat_url=env.url("INFERENCE_CHAT_URL", ""),
             code_url=env.url("INFERENCE_CODE_URL", ""),
+            server_key=env.text("LLAMA_API_KEY", ""),
         )
 
 
@@ -44,28 +55,28 @@ class ApiSettings:
     port: int
     log_level: str
     poll_interval: float
-    search_timeout: float
-    query_embedding_timeout: float
+    search: Patience
+    ask: Patience
 
     @classmethod
     def read(cls, env: Environment) -> Self:
         """Read all variables; raises InvalidSetting, which names the variable."""
-        search_timeout = env.number("SEARCH_TIMEOUT", 5, minimum=0.1)
-        embedding = EmbeddingSettings.read(env)
+        qdrant, embedding = QdrantSettings.read(env), EmbeddingSettings.read(env)
+        # Nobody waits longer for a search than for one answer of Qdrant.
+        search_seconds = min(env.number("SEARCH_TIMEOUT", 5, minimum=0.1), qdrant.timeout)
+        ask_seconds = env.number("RAG_LLM_TIMEOUT", 120, minimum=0.1)
         return cls(
-            qdrant=QdrantSettings.read(env),
+            qdrant=qdrant,
             embedding=embedding,
             gateway=GatewaySettings.read(env),
             limits=AnswerLimits(
                 context_tokens=env.integer("CONTEXT_TOKENS", 2048, minimum=256),
                 answer_tokens=env.integer("ANSWER_TOKENS", 512, minimum=1),
-                deadline=env.number("RAG_LLM_TIMEOUT", 120, minimum=0.1),
             ),
             keys=env.names("RAG_API_KEYS"),
             port=env.integer("LISTEN_PORT", 8002, minimum=1),
             log_level=env.text("LOG_LEVEL", "INFO"),
             poll_interval=env.number("MANIFEST_POLL_INTERVAL", 2, minimum=0.05),
-            search_timeout=search_timeout,
-            # A silent embedding service must leave the search time to answer without it.
-            query_embedding_timeout=min(embedding.timeout, search_timeout * 0.4),
+            search=Patience(search_seconds, min(embedding.timeout, search_seconds * _SEARCH_SHARE)),
+            ask=Patience(ask_seconds, min(embedding.timeout, ask_seconds * _ASK_SHARE), qdrant.schedule),
         )

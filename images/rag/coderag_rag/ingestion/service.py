@@ -24,7 +24,6 @@ from coderag_rag.ingestion.preparer import Preparer
 from coderag_rag.ingestion.settings import RepositoryConfig, Settings
 from coderag_rag.ingestion.sync import Source, Tools
 from coderag_rag.ingestion.worker import Worker
-from coderag_rag.retry import RetryPolicy
 from coderag_rag.store.calls import Calls
 
 
@@ -43,7 +42,7 @@ def build_sources(settings: Settings, private: Path) -> Mapping[str, tuple[Repos
 
 def build_app(settings: Settings, private: Path) -> FastAPI:
     """Return the application; its lifespan runs the worker and closes what it opened."""
-    policy = RetryPolicy(settings.qdrant.max_retries, settings.qdrant.retry_min_wait, settings.qdrant.retry_max_wait)
+    policy = settings.qdrant.schedule
     qdrant = connect(settings.qdrant.url, settings.qdrant.api_key, settings.qdrant.timeout)
     embedding = EmbeddingClient(settings.embedding.url, settings.embedding.api_key, settings.embedding.timeout)
     preparer = Preparer(settings.file_deadline)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
+
 from coderag_rag.clients.embedding import EmbeddingError
 from coderag_rag.git.errors import GitError
 from coderag_rag.http.health import Health
@@ -88,16 +90,20 @@ class Worker:
             status.succeeded(head)
 
     async def _open_until_it_works(self) -> None:
-        failures = 0
-        while not self._health.ready:
-            try:
-                await self.open()
-                self._health.mark_ready()
-            except EXPECTED as error:
-                failures += 1
-                self._health.waiting_for(str(error))
-                logger.warning("the index cannot be opened yet", extra={"reason": str(error)})
-                await self._sleep(min(10.0, 2.0 ** min(failures, 4) / 2))
+        """Wait for Qdrant and the embedding service, for as long as it takes: there is nothing else to do."""
+        opening = AsyncRetrying(
+            wait=wait_exponential(multiplier=1, max=10),
+            retry=retry_if_exception_type(EXPECTED),
+            before_sleep=self._tell_what_is_missing,
+            sleep=self._sleep,
+        )
+        await opening(self.open)
+        self._health.mark_ready()
+
+    def _tell_what_is_missing(self, state: RetryCallState) -> None:
+        reason = str(state.outcome.exception()) if state.outcome else ""
+        self._health.waiting_for(reason)
+        logger.warning("the index cannot be opened yet", extra={"reason": reason})
 
     async def _plan(self) -> None:
         """Queue every repository once, then whenever it is due."""

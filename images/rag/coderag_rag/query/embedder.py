@@ -4,14 +4,16 @@ Distances between vectors of different models mean nothing, so with another mode
 answered wrongly.
 """
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 
 from coderag_rag.clients.embedding import EmbeddingClient, EmbeddingError, EmbeddingUnavailable
+from coderag_rag.deadline import Deadline
 from coderag_rag.identity import EmbeddingModel, index_identity
-from coderag_rag.query.guard import Breaker, DependencyDown
+from coderag_rag.query.effort import Effort, surprise
+from coderag_rag.query.guard import Breaker, DependencyDown, KnownDown
 from coderag_rag.query.manifest import Snapshot
 
 EMBEDDING = "embedding"
@@ -20,10 +22,8 @@ EMBEDDING = "embedding"
 class IndexEmbedder:
     """The embedding service as the search sees it. `look` is its probe and learns which model runs."""
 
-    def __init__(
-        self, client: EmbeddingClient, breaker: Breaker, snapshot: Callable[[], Snapshot], deadline: float
-    ) -> None:
-        self._client, self._breaker, self._snapshot, self._deadline = client, breaker, snapshot, deadline
+    def __init__(self, client: EmbeddingClient, breaker: Breaker, snapshot: Callable[[], Snapshot]) -> None:
+        self._client, self._breaker, self._snapshot = client, breaker, snapshot
         self._model: EmbeddingModel | None = None
 
     @property
@@ -44,19 +44,20 @@ class IndexEmbedder:
         except EmbeddingError as error:
             raise _down(error) from error
 
-    async def embed_query(self, text: str) -> list[float]:
+    async def embed_query(self, text: str, effort: Effort) -> list[float]:
         """Return the vector of a query; raises DependencyDown when there is none to be had in time."""
         if self._model is None:
             raise self._breaker.down()
         if self.compatible is False:
-            raise DependencyDown(EMBEDDING, "the live index was built by another model; it is being rebuilt")
-        return await self._breaker.call(lambda: self._embed(text))
+            raise KnownDown(EMBEDDING, "the live index was built by another model; it is being rebuilt")
+        limit = effort.deadline.within(effort.optional)
+        embed = partial(self._embed, text, self._model.model, limit)
+        return await self._breaker.call(embed, effort.retrying(surprise, limit))
 
-    async def _embed(self, text: str) -> list[float]:
-        assert self._model is not None  # noqa: S101 - embed_query has checked
+    async def _embed(self, text: str, model: str, limit: Deadline) -> list[float]:
         try:
-            async with asyncio.timeout(self._deadline):
-                result = await self._client.embed([text], self._model.model, "query")
+            async with limit.cut():
+                result = await self._client.embed([text], model, "query")
         except EmbeddingError as error:
             raise _down(error) from error
         except TimeoutError:

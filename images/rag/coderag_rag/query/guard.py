@@ -1,27 +1,44 @@
-"""Calls to a dependency that may be down: one circuit breaker each, and how long a caller is willing to try.
+"""Calls to a dependency that may be down: one circuit breaker each.
 
 A breaker opens when calls fail and is closed by the background probe, so recovery is bounded by the probe and not by
-traffic, and while it is open nobody waits. Retries live here and nowhere else: every call is made once more at once
-after a connection error (a kept-alive connection may be stale), and an ask has time for the whole schedule on top.
+traffic, and while it is open nobody is sent there at once. Retries are the caller's (`Effort`); the breaker judges the
+dependency by how the last try ended.
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import TypeVar
 
-from coderag_rag.retry import RetryPolicy
+from tenacity import AsyncRetrying
 
 T = TypeVar("T")
 
-# For callers without time to wait: the breaker's own second attempt is all.
-AT_ONCE = RetryPolicy(tries=1)
-
 
 class DependencyDown(Exception):  # noqa: N818 - reads as the state it names
-    """A dependency cannot answer now; trying again later can help."""
+    """A dependency cannot answer now; trying again later can help.
 
-    def __init__(self, name: str, detail: str, retry_after: float = 2.0, *, unreachable: bool = False) -> None:
+    `unreachable`: the connection failed. `nothing_sent`: the dependency has certainly not seen the request.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        retry_after: float = 2.0,
+        *,
+        unreachable: bool = False,
+        nothing_sent: bool = False,
+    ) -> None:
         super().__init__(f"{name}: {detail}")
-        self.name, self.detail, self.retry_after, self.unreachable = name, detail, retry_after, unreachable
+        self.name, self.detail, self.retry_after = name, detail, retry_after
+        self.unreachable, self.nothing_sent = unreachable, nothing_sent
+
+
+class KnownDown(DependencyDown):
+    """A dependency was not asked, because it is known to be down."""
+
+    def __init__(self, name: str, detail: str, retry_after: float = 2.0) -> None:
+        super().__init__(name, detail, retry_after, nothing_sent=True)
 
 
 class Breaker:
@@ -50,20 +67,27 @@ class Breaker:
         """Open now, until something succeeds."""
         self._failures, self.detail = self._threshold, detail
 
-    def down(self) -> DependencyDown:
-        """Return the error to raise for this dependency."""
-        return DependencyDown(self.name, self.detail, self.retry_after)
+    def down(self) -> KnownDown:
+        """Return the error to raise for this dependency without asking it."""
+        return KnownDown(self.name, self.detail, self.retry_after)
 
-    async def require_closed(self) -> None:
-        """Raise DependencyDown while open: for work that would be wasted."""
-        if self.is_open:
-            raise self.down()
+    async def call(self, attempt: Callable[[], Awaitable[T]], retrying: AsyncRetrying | None = None) -> T:
+        """Make one call with these retries; DependencyDown is a failure, everything else passes.
 
-    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make one call, or none while open; DependencyDown counts as a failure, everything else passes."""
-        await self.require_closed()
+        While open, the first try is refused unasked. One that has waited asks again: it is as good as a probe, and the
+        last one must not fail only because the probe comes a moment later.
+        """
+        tries = count()
+
+        async def guarded() -> T:
+            if next(tries) == 0 and self.is_open:
+                raise self.down()
+            return await attempt()
+
         try:
-            result = await _at_once_again(attempt)
+            result = await (retrying(guarded) if retrying else guarded())
+        except KnownDown:
+            raise
         except DependencyDown as error:
             self._note(error)
             raise
@@ -75,12 +99,3 @@ class Breaker:
             self.trip(error.detail)
         else:
             self._failures, self.detail = self._failures + 1, error.detail
-
-
-async def _at_once_again(attempt: Callable[[], Awaitable[T]]) -> T:
-    try:
-        return await attempt()
-    except DependencyDown as error:
-        if not error.unreachable:
-            raise
-    return await attempt()

@@ -5,19 +5,19 @@ A leg that cannot run is left out and named in `degraded`; only Qdrant itself is
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from qdrant_client import models
 
 from coderag_rag.keyword import query_vector
 from coderag_rag.query.analysis import Query, symbol_spellings
-from coderag_rag.query.guard import Breaker, DependencyDown
-from coderag_rag.query.reader import IndexReader, IndexRefused
+from coderag_rag.query.effort import Effort
+from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.reader import QDRANT, IndexReader, IndexRefused
 from coderag_rag.query.scope import Scope
 from coderag_rag.query.weights import OVERFETCH, Leg
-from coderag_rag.retry import RetryPolicy
 from coderag_rag.store.schema import DENSE, KEYWORD
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ Points = Sequence[models.ScoredPoint]
 class QueryEmbedder(Protocol):
     """Turns a query into a vector of the live index's model; raises DependencyDown."""
 
-    async def embed_query(self, text: str) -> list[float]: ...
+    async def embed_query(self, text: str, effort: Effort) -> list[float]: ...
 
 
 @dataclass
@@ -42,53 +42,54 @@ class LegResults:
 class Legs:
     """Runs the legs against one index."""
 
-    def __init__(self, reader: IndexReader, embedder: QueryEmbedder, qdrant: Breaker) -> None:
-        self._reader, self._embedder, self._qdrant = reader, embedder, qdrant
+    def __init__(self, reader: IndexReader, embedder: QueryEmbedder) -> None:
+        self._reader, self._embedder = reader, embedder
 
-    async def run(self, query: Query, scope: Scope, policy: RetryPolicy) -> LegResults:
+    async def run(self, query: Query, scope: Scope, effort: Effort) -> LegResults:
         """Run every leg; raises DependencyDown when Qdrant is down."""
-        # gather, not a task group: the first error must surface as itself and not as a group
-        dense, keyword, symbol = await asyncio.gather(
-            self._dense(query, scope, policy),
-            self._keyword(query, scope, policy),
-            self._symbol(query, scope, policy),
+        dense, keyword, symbol = await _together(
+            self._dense(query, scope, effort), self._keyword(query, scope), self._symbol(query, scope)
         )
-        results = LegResults({Leg.KEYWORD: keyword, Leg.SYMBOL: symbol})
+        results = LegResults({Leg.KEYWORD: keyword or [], Leg.SYMBOL: symbol or []})
         if dense is None:
             results.degraded.append(Leg.DENSE.value)
         else:
             results.points[Leg.DENSE] = dense
         return results
 
-    async def _dense(self, query: Query, scope: Scope, policy: RetryPolicy) -> Points | None:
+    async def _dense(self, query: Query, scope: Scope, effort: Effort) -> Points | None:
         try:
-            vector = await self._embedder.embed_query(query.text)
-            return await self._read(policy, lambda: self._nearest(vector, DENSE, scope.where, Leg.DENSE))
+            vector = await self._embedder.embed_query(query.text, effort)
+            return await self._nearest(vector, DENSE, scope.where, Leg.DENSE)
         except DependencyDown as error:
-            if error.name == self._qdrant.name:
+            if error.name == QDRANT:
                 raise
             logger.info("dense leg left out: %s", error)
         except IndexRefused as error:
             logger.warning("dense leg left out: %s", error)
         return None
 
-    async def _keyword(self, query: Query, scope: Scope, policy: RetryPolicy) -> Points:
+    async def _keyword(self, query: Query, scope: Scope) -> Points:
         vector = query_vector(query.text)
-        if not vector.indices:
-            return []
-        return await self._read(policy, lambda: self._nearest(vector, KEYWORD, scope.where, Leg.KEYWORD))
+        return await self._nearest(vector, KEYWORD, scope.where, Leg.KEYWORD) if vector.indices else []
 
-    async def _symbol(self, query: Query, scope: Scope, policy: RetryPolicy) -> Points:
+    async def _symbol(self, query: Query, scope: Scope) -> Points:
         names, vector = symbol_spellings(query.identifiers), query_vector(query.text)
         if not names or not vector.indices:
             return []
-        where = scope.with_symbols(names)
-        return await self._read(policy, lambda: self._nearest(vector, KEYWORD, where, Leg.SYMBOL))
+        return await self._nearest(vector, KEYWORD, scope.with_symbols(names), Leg.SYMBOL)
 
     async def _nearest(
         self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, leg: Leg
     ) -> Points:
         return await self._reader.nearest(vector, using, where, OVERFETCH[leg])
 
-    async def _read(self, policy: RetryPolicy, call: Callable[[], Awaitable[Points]]) -> Points:
-        return await policy.retrying(DependencyDown)(self._qdrant.call, call)
+
+async def _together(*legs: Coroutine[Any, Any, Points | None]) -> list[Points | None]:
+    """Run the legs side by side. The first failure ends the others, and surfaces as itself and not as a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(leg) for leg in legs]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -4,6 +4,7 @@ Errors of the client become two: `DependencyDown` when trying again can help, `I
 said no, for example for a vector of another model.
 """
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 QDRANT = "qdrant"
 _LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]  # text is fetched for the final hits only
-_PAGES_AT_ONCE = 16
+_PAGES_AT_ONCE = 4  # so that one answer stays well below the timeout of a look
 _HEADS_AT_ONCE = 256
 
 
@@ -29,10 +30,13 @@ class IndexRefused(Exception):  # noqa: N818 - reads as the state it names
 
 
 class IndexReader:
-    """Reads through the alias, so that a new collection is picked up the moment it goes live."""
+    """Reads through the alias, so that a new collection is picked up the moment it goes live.
 
-    def __init__(self, client: AsyncQdrantClient, collection: str = ALIAS) -> None:
-        self._client, self._collection = client, collection
+    `timeout` bounds each call; the client's own counts whole seconds and stands for all that share the client.
+    """
+
+    def __init__(self, client: AsyncQdrantClient, timeout: float = 30.0, collection: str = ALIAS) -> None:
+        self._client, self._timeout, self._collection = client, timeout, collection
 
     async def heads(self) -> list[HeadPayload]:
         """Return every head; none when nothing was ever indexed."""
@@ -43,7 +47,7 @@ class IndexReader:
                 self._collection, scroll_filter=both(field("kind", HEAD)), limit=_HEADS_AT_ONCE, offset=offset
             )
             try:
-                points, offset = await _translated(call)
+                points, offset = await self._answer(call)
             except NothingIndexed:
                 return []
             found += [HeadPayload.from_payload(point.payload) for point in points]
@@ -56,7 +60,7 @@ class IndexReader:
         entries: list[Entry] = []
         for start in range(0, len(ids), _PAGES_AT_ONCE):
             wanted = ids[start : start + _PAGES_AT_ONCE]
-            points = await _translated(self._client.retrieve(self._collection, wanted, with_payload=True))
+            points = await self._answer(self._client.retrieve(self._collection, wanted, with_payload=True))
             if len(points) != len(wanted):
                 return None
             entries += [entry for point in points for entry in PagePayload.from_payload(point.payload).files()]
@@ -70,20 +74,26 @@ class IndexReader:
         call = self._client.query_points(
             self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=_LIGHT
         )
-        return list((await _translated(call)).points)
+        return list((await self._answer(call)).points)
 
     async def texts(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return text and stored hash by point id; a point that is gone by now is left out."""
         call = self._client.retrieve(self._collection, list(ids), with_payload=["text", "text_sha256"])
-        points = await _translated(call)
+        points = await self._answer(call)
         return {
             str(point.id): (point.payload["text"], point.payload["text_sha256"]) for point in points if point.payload
         }
 
+    async def _answer(self, call: Awaitable[T]) -> T:
+        return await _translated(call, self._timeout)
 
-async def _translated(call: Awaitable[T]) -> T:
+
+async def _translated(call: Awaitable[T], seconds: float) -> T:
     try:
-        return await call
+        async with asyncio.timeout(seconds):
+            return await call
+    except TimeoutError:
+        raise DependencyDown(QDRANT, "no answer in time") from None
     except ResponseHandlingException as error:
         raise _unanswered(error.source) from error
     except UnexpectedResponse as error:

@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from qdrant_client import models
 
 from coderag_rag.query.analysis import Query, analyse
+from coderag_rag.query.effort import Effort, any_failure
 from coderag_rag.query.fusion import fuse
-from coderag_rag.query.guard import AT_ONCE, Breaker, DependencyDown
+from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.hits import Hit, SearchResult
 from coderag_rag.query.legs import Legs, Points, QueryEmbedder
 from coderag_rag.query.places import best_place
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
-from coderag_rag.query.reader import IndexReader
+from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scope import Scope
 from coderag_rag.query.weights import LEG_WEIGHTS, RRF_K, Leg
-from coderag_rag.retry import RetryPolicy
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,29 @@ class Searcher:
         self, reader: IndexReader, embedder: QueryEmbedder, manifests: ManifestPoller, qdrant: Breaker
     ) -> None:
         self._reader, self._manifests, self._qdrant = reader, manifests, qdrant
-        self._legs = Legs(reader, embedder, qdrant)
+        self._legs = Legs(reader, embedder)
 
-    async def search(self, request: SearchRequest, policy: RetryPolicy = AT_ONCE) -> SearchResult:
+    async def search(self, request: SearchRequest, effort: Effort) -> SearchResult:
         """Return the best hits; raises DependencyDown, NothingIndexed or UnknownRepository."""
-        snapshot = self._manifests.served()
-        scope = Scope.build(snapshot, request.repositories, request.languages, request.paths)
-        query = analyse(request.query)
-        await policy.retrying(DependencyDown)(self._qdrant.require_closed)
-        found = await self._legs.run(query, scope, policy)
-        ordered = order(query, scope, found.points)[: request.limit]
-        hits = await self._with_texts(ordered, policy)
-        return SearchResult(hits, found.degraded, scope.snapshot, query.kind)
+        look_up = partial(self._look_up, request, effort)
+        try:
+            async with effort.deadline.cut():
+                return await self._qdrant.call(look_up, effort.retrying(any_failure))
+        except TimeoutError:
+            raise DependencyDown(QDRANT, "the search was not complete in time") from None
 
-    async def _with_texts(self, candidates: Sequence[Candidate], policy: RetryPolicy) -> list[Hit]:
+    async def _look_up(self, request: SearchRequest, effort: Effort) -> SearchResult:
+        """Search once. The view is taken anew each time: after an outage it may be another one."""
+        scope = Scope.build(self._manifests.served(), request.repositories, request.languages, request.paths)
+        query = analyse(request.query)
+        found = await self._legs.run(query, scope, effort)
+        ordered = order(query, scope, found.points)[: request.limit]
+        return SearchResult(await self._with_texts(ordered), found.degraded, scope.snapshot, query.kind)
+
+    async def _with_texts(self, candidates: Sequence[Candidate]) -> list[Hit]:
         if not candidates:
             return []
-        ids = [candidate.point for candidate in candidates]
-        texts: dict[str, tuple[str, str]] = await policy.retrying(DependencyDown)(
-            self._qdrant.call, lambda: self._reader.texts(ids)
-        )
+        texts = await self._reader.texts([candidate.point for candidate in candidates])
         return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
 
 

@@ -125,7 +125,9 @@ async def test_a_search_that_hangs_ends_with_the_deadline_too(service, served, m
 
     monkeypatch.setattr(service.searcher._reader, "texts", texts)
     answer = await ask(service)
-    assert "did not start in time" in answer.json()["error"]["message"]
+    error = answer.json()["error"]
+    assert (error["code"], answer.status_code) == ("qdrant_unavailable", 503)
+    assert "not complete in time" in error["message"]
 
 
 async def test_an_ask_has_time_for_the_whole_retry_schedule(service, served, monkeypatch):

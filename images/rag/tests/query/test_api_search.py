@@ -97,7 +97,7 @@ async def test_vectors_of_another_model_are_not_compared(service, served, embedd
 
 
 async def test_a_vector_that_qdrant_refuses_costs_only_its_leg(service, served, monkeypatch):
-    async def embed_query(_text):
+    async def embed_query(_text, _effort):
         return [1.0]
 
     monkeypatch.setattr(service.embedder, "embed_query", embed_query)

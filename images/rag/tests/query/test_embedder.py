@@ -5,20 +5,25 @@ import asyncio
 import httpx
 import pytest
 from coderag_rag.clients.embedding import EmbeddingClient
+from coderag_rag.query.effort import Patience
 from coderag_rag.query.embedder import IndexEmbedder
 from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.manifest import Snapshot
 
 
-def embedder(embedding, deadline=5.0):
+def embedder(embedding):
     client = EmbeddingClient("http://embedding", "k", transport=httpx.MockTransport(embedding))
-    return IndexEmbedder(client, Breaker("embedding"), Snapshot, deadline)
+    return IndexEmbedder(client, Breaker("embedding"), Snapshot)
+
+
+def effort(optional=5.0):
+    return Patience(10.0, optional).begin()
 
 
 async def test_a_query_is_embedded_as_a_query_by_the_running_model(embedding):
     made = embedder(embedding)
     await made.look()
-    assert len(await made.embed_query("retry")) == 8
+    assert len(await made.embed_query("retry", effort())) == 8
     assert embedding.queries == [{"model": "tiny", "input": ["retry"], "input_type": "query"}]
 
 
@@ -26,7 +31,7 @@ async def test_before_the_model_is_known_there_is_no_vector(embedding):
     made = embedder(embedding)
     assert (made.identity, made.compatible) == (None, None)
     with pytest.raises(DependencyDown, match="not contacted yet"):
-        await made.embed_query("retry")
+        await made.embed_query("retry", effort())
 
 
 async def test_a_service_that_is_down_is_named(embedding):
@@ -34,7 +39,7 @@ async def test_a_service_that_is_down_is_named(embedding):
     await made.look()
     embedding.down = True
     with pytest.raises(DependencyDown, match=r"embedding: .*not reachable"):
-        await made.embed_query("retry")
+        await made.embed_query("retry", effort())
     with pytest.raises(DependencyDown):
         await made.look()
 
@@ -46,10 +51,10 @@ async def test_a_silent_service_costs_a_search_only_its_share():
         row = {"id": "m", "revision": "r", "dimensions": 8, "max_tokens": 9, "pooling": "mean", "precision": "fp32"}
         return httpx.Response(200, json={"data": [row | {"query_prompt": None, "passage_prompt": None}]})
 
-    made = embedder(answer, deadline=0.01)
+    made = embedder(answer)
     await made.look()
     with pytest.raises(DependencyDown, match="no answer in time"):
-        await made.embed_query("retry")
+        await made.embed_query("retry", effort(optional=0.01))
 
 
 async def test_an_overloaded_service_says_when_to_come_back():

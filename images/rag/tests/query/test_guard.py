@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from coderag_rag.query.guard import Breaker, DependencyDown
+from coderag_rag.query.guard import Breaker, DependencyDown, KnownDown
 from coderag_rag.query.watch import Watch
+from coderag_rag.retry import AT_ONCE, RetryPolicy
 
 
 class Calls:
@@ -27,22 +28,33 @@ def slow():
     return DependencyDown("qdrant", "no answer in time")
 
 
-async def test_a_connection_error_is_tried_again_once_at_once():
+def once_more():
+    return AT_ONCE.retrying(DependencyDown, only=lambda error: error.unreachable)
+
+
+async def test_an_error_that_a_retry_mends_is_not_held_against_anybody():
     breaker, calls = Breaker("qdrant"), Calls(unreachable())
-    assert await breaker.call(calls) == "fine"
+    assert await breaker.call(calls, once_more()) == "fine"
     assert calls.made == 2
     assert breaker.state == "closed"
 
 
-async def test_two_connection_errors_open_the_breaker_and_then_nobody_waits():
+async def test_a_connection_error_opens_the_breaker_and_then_nobody_waits():
     breaker, calls = Breaker("qdrant", retry_after=7), Calls(unreachable(), unreachable())
     with pytest.raises(DependencyDown, match="not reachable"):
-        await breaker.call(calls)
-    with pytest.raises(DependencyDown) as caught:
-        await breaker.call(calls)
+        await breaker.call(calls, once_more())
+    with pytest.raises(KnownDown) as caught:
+        await breaker.call(calls, once_more())
     assert calls.made == 2
-    assert caught.value.retry_after == 7
+    assert (caught.value.retry_after, caught.value.nothing_sent) == (7, True)
     assert breaker.state == "open"
+
+
+async def test_a_try_that_has_waited_asks_again_and_closes_the_breaker():
+    breaker, calls = Breaker("qdrant"), Calls()
+    breaker.trip("not reachable")
+    assert await breaker.call(calls, RetryPolicy(2, 0, 0).retrying(DependencyDown)) == "fine"
+    assert (calls.made, breaker.state) == (1, "closed")
 
 
 async def test_one_slow_answer_is_neither_repeated_nor_held_against_all():

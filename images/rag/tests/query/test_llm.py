@@ -5,17 +5,18 @@ import json
 import httpx
 import pytest
 from coderag_rag.answer.llm import LlmClient, PromptTooLong
+from coderag_rag.deadline import Deadline
 from coderag_rag.query.guard import DependencyDown
 
 BODY = {"model": "code", "messages": []}
 
 
-def client(answer):
-    return LlmClient("http://gateway", "key", transport=httpx.MockTransport(answer))
+def client(answer, **more):
+    return LlmClient("http://gateway", "key", transport=httpx.MockTransport(answer), **more)
 
 
-async def collect(answer):
-    async with client(answer).generate(BODY) as generation:
+async def collect(answer, seconds=30.0, **more):
+    async with client(answer, **more).generate(BODY, Deadline.after(seconds)) as generation:
         return generation, [piece async for piece in generation.pieces()]
 
 
@@ -38,7 +39,10 @@ def stream(*lines):
         (['data: {"choices": [{"delta": {"content": "half"}}]}'], "before it was complete"),
         (['data: {"choices": [{"delta": {"content": "half"}}]}', "data: [DONE]"], "before it was complete"),
         (['data: {"error": {"message": "boom"}}'], "in the middle"),
-        (["data: {nonsense"], "not JSON"),
+        (["data: {nonsense"], "not OpenAI's"),
+        (["data: [7]"], "not OpenAI's"),
+        (['data: {"choices": 7}'], "not OpenAI's"),
+        (['data: {"choices": [{"delta": "x"}]}'], "not OpenAI's"),
     ],
 )
 async def test_an_answer_that_breaks_off_is_an_error_and_not_a_short_answer(lines, message):
@@ -75,6 +79,23 @@ async def test_a_refused_start_says_what_is_wrong(answer, error, message):
         await collect(answer)
 
 
+@pytest.mark.parametrize(
+    ("error", "nothing_sent"),
+    [
+        (httpx.ConnectError("x"), True),
+        (httpx.ConnectTimeout("x"), True),
+        (httpx.PoolTimeout("x"), True),
+        (httpx.ReadError("x"), False),
+        (httpx.ReadTimeout("x"), False),
+        (httpx.RemoteProtocolError("x"), False),
+    ],
+)
+async def test_only_a_connection_that_was_never_made_has_sent_nothing(error, nothing_sent):
+    with pytest.raises(DependencyDown) as caught:
+        await collect(raising(error))
+    assert caught.value.nothing_sent is nothing_sent
+
+
 async def test_the_wait_that_the_gateway_asks_for_is_passed_on():
     with pytest.raises(DependencyDown) as caught:
         await collect(lambda _request: httpx.Response(429, headers={"retry-after": "17"}))
@@ -92,7 +113,7 @@ async def test_a_connection_that_breaks_in_the_middle_is_named():
 
 async def test_leaving_the_block_ends_the_generation(gateway, talking):
     gateway.stream = talking
-    async with client(gateway).generate(BODY) as generation:
+    async with client(gateway).generate(BODY, Deadline.after(30)) as generation:
         assert await anext(generation.pieces()) == "first "
     assert talking.closed.is_set()
 

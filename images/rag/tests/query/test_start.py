@@ -8,11 +8,13 @@ from coderag_rag.env import Environment, InvalidSetting
 
 
 def test_the_defaults_are_those_of_the_contract(settings):
-    assert settings.limits.deadline == 120
+    assert (settings.ask.seconds, settings.search.seconds) == (120, 5)
     assert (settings.gateway.request_timeout, settings.gateway.connect_timeout) == (60, 10)
+    assert (settings.qdrant.timeout, settings.embedding.timeout) == (30, 30)
     assert settings.keys == ("user-key", "gateway-calls-us")
     assert settings.port == 8002
-    assert settings.query_embedding_timeout == 2
+    assert (settings.search.optional, settings.ask.optional) == (2, 30)
+    assert settings.search.schedule is None
 
 
 @pytest.mark.parametrize("name", ["RAG_API_KEYS", "QDRANT_URL", "EMBEDDING_URL", "GATEWAY_URL", "GATEWAY_API_KEY"])
