@@ -1,0 +1,48 @@
+"""Model files that go wrong in a known way, made from the tiny ones by changing bytes: same length, same tensors.
+
+They are not called *.gguf, so that the hub's list of usable models leaves them out.
+
+- crash.model: the header is whole, the tensors end early; a server that loads it ends with an error.
+- mute.model: loads and is healthy, but its chat template raises, so that every chat completion is refused.
+- next.model: another good model, for a rolling change.
+"""
+
+import argparse
+from pathlib import Path
+
+from e2e.standins.tiny_gguf import TEMPLATE, write_model
+
+# llama-server renders the one message `test` when it starts. What follows is for the stand-in server, which reads it.
+MUTE = """{% if messages[0].content != 'test' %}{{ raise_exception('mute') }}{% endif %}{# standin:{"status": 500} #}"""
+KEPT = 0.6
+
+
+def crash(model: bytes) -> bytes:
+    """Return a model whose tensors end early."""
+    return model[: int(len(model) * KEPT)]
+
+
+def mute(model: bytes) -> bytes:
+    """Return a model whose template renders nothing but what is rendered at the start."""
+    template = TEMPLATE.encode()
+    assert template in model
+    return model.replace(template, MUTE.encode().ljust(len(template)))
+
+
+def write_odd(folder: Path) -> None:
+    """Write the odd models beside the good ones."""
+    good = (folder / "chat.gguf").read_bytes()
+    (folder / "crash.model").write_bytes(crash(good))
+    (folder / "mute.model").write_bytes(mute(good))
+    write_model(folder / "next.model", "next")
+
+
+def main() -> None:
+    """Write them."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.standins.odd_models", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where chat.gguf is")
+    write_odd(parser.parse_args().folder)
+
+
+if __name__ == "__main__":
+    main()
