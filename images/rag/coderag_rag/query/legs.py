@@ -86,10 +86,13 @@ class Legs:
 
 
 async def _together(*legs: Coroutine[Any, Any, Points | None]) -> list[Points | None]:
-    """Run the legs side by side. The first failure ends the others, and surfaces as itself and not as a group."""
+    """Run the legs side by side. The first failure ends the others, and surfaces as itself and not as a group.
+
+    Not a task group: in Python 3.11 one whose task fails in the moment of a timeout lets the cancellation escape.
+    """
+    tasks = [asyncio.create_task(leg) for leg in legs]
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(leg) for leg in legs]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

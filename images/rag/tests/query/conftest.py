@@ -308,6 +308,11 @@ def make_file() -> type[File]:
     return File
 
 
+@pytest.fixture
+def make_index() -> type[Index]:
+    return Index
+
+
 QUEUE = File(
     "operator/engine/workqueue.py",
     """class WorkQueue:

@@ -83,6 +83,7 @@ async def test_a_prompt_that_never_fits_is_the_callers_to_shorten(service, serve
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
 
 
+@pytest.mark.parametrize("environment", [{"QDRANT_MAX_RETRIES": "1"}], indirect=True)
 async def test_without_models_ask_is_503_and_search_stays_up(service, served, gateway):
     gateway.down = True
     answer = await ask(service)

@@ -167,3 +167,18 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def clients(settings: Any, qdrant: Any, network: Network) -> Clients:
     return Clients.connect(settings, qdrant, httpx.MockTransport(network))
+
+
+@pytest.fixture
+def index_of_one_file(virtually: Any, make_index: Any, corpus: Any) -> Any:
+    """An index that serves one file; it belongs to no loop."""
+    client = FaultyQdrant(AsyncQdrantClient(":memory:"))
+
+    async def fill() -> None:
+        index = make_index(client)
+        await index.create()
+        await index.serve("app", corpus["queue"])
+
+    virtually(fill())
+    yield client
+    virtually(client.close())
