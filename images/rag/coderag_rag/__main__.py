@@ -30,6 +30,11 @@ def main(environment: Mapping[str, str]) -> int:
     return 0
 
 
+def drain_seconds(settings: ApiSettings) -> int:
+    """Return how long answers under way may take after SIGTERM; the pod's grace must be longer."""
+    return math.ceil(settings.ask.seconds) + _DRAIN_MARGIN
+
+
 def serve(settings: ApiSettings) -> None:
     """Run the server; on SIGTERM it takes no new requests, and those under way end by their own deadlines."""
     uvicorn.run(
@@ -38,7 +43,7 @@ def serve(settings: ApiSettings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=math.ceil(settings.ask.seconds) + _DRAIN_MARGIN,
+        timeout_graceful_shutdown=drain_seconds(settings),
     )
 
 

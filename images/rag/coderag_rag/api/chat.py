@@ -1,6 +1,7 @@
 """The model `coderag` over OpenAI's chat protocol, whole or streamed."""
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,7 +16,34 @@ from coderag_rag.api.faults import FAULTS, answering_faults, fault_answer
 from coderag_rag.api.openai_models import MODEL, ChatBody, Envelope, extras
 from coderag_rag.api.routes import ERRORS
 from coderag_rag.api.services import Services
-from coderag_rag.http.errors import ApiError, error_body
+from coderag_rag.http.errors import INTERNAL, ApiError, error_body
+
+logger = logging.getLogger(__name__)
+
+_BREAKS_OFF = """With `stream: true` the answer comes as server-sent events and ends with `data: [DONE]`.
+
+Until the first words of the model every failure has its own status code. After them an answer can only break off: the
+stream then ends with one event that holds the error object, `data: {"error": {"message", "type", "param", "code",
+"hint"}}`, and without `[DONE]`. OpenAI's clients raise it as an API error. What was received before is incomplete and
+its citations were not checked to the end: ask again. Closing the connection stops the model."""
+_BROKEN = error_body(
+    503,
+    "gateway is not available: ended the answer before it was complete",
+    "gateway_unavailable",
+    "try again later; /health shows every dependency",
+)
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, whole or as a stream",
+        "content": {
+            "application/json": {"schema": {"type": "object", "title": "OpenAI's chat.completion"}},
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "examples": {"a stream that breaks off": {"value": f"data: {json.dumps(_BROKEN)}\n\n"}},
+            },
+        },
+    }
+}
 
 
 def chat_routes(services: Services) -> APIRouter:
@@ -27,7 +55,7 @@ def chat_routes(services: Services) -> APIRouter:
         """List the one model."""
         return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "coderag"}]}
 
-    @router.post("/chat/completions", response_model=None)
+    @router.post("/chat/completions", response_model=None, responses=_STREAM, description=_BREAKS_OFF)
     async def complete(body: ChatBody, request: Request) -> dict[str, Any] | StreamingResponse:
         """Answer the last user turn from the indexed code."""
         question = _question(body)
@@ -74,23 +102,39 @@ class _AnswerStream(StreamingResponse):
 
 
 async def _events(services: Services, answer: Answer, body: ChatBody) -> AsyncIterator[str]:
-    envelope, shown = Envelope(), []
-    yield _event(envelope.chunk({"role": "assistant", "content": ""}))
+    """Yield the events of an answer. Whatever breaks it off is told: a stream that just ends looks like an answer."""
     try:
-        async for piece in answer.pieces():
-            shown.append(piece)
-            yield _event(envelope.chunk({"content": piece}))
-    except FAULTS as error:
-        fault = fault_answer(error)
-        yield _event(error_body(fault.status, fault.message, fault.code, fault.hint))
+        async for chunk in _chunks(services, answer, body):
+            yield _event(chunk)
+    except Exception as error:
+        services.metrics.cut()
+        yield _event(_last_words(error))
         return
+    yield "data: [DONE]\n\n"
+
+
+async def _chunks(services: Services, answer: Answer, body: ChatBody) -> AsyncIterator[dict[str, Any]]:
+    envelope, shown = Envelope(), []
+    yield envelope.chunk({"role": "assistant", "content": ""})
+    async for piece in answer.pieces():
+        shown.append(piece)
+        yield envelope.chunk({"content": piece})
     services.metrics.answered(len(answer.citations), answer.dropped_markers)
     if sources := sources_list(answer.citations):
-        yield _event(envelope.chunk({"content": sources}))
-    yield _event(envelope.chunk({}, answer.generation.finish_reason, **extras(answer)))
+        yield envelope.chunk({"content": sources})
+    yield envelope.chunk({}, answer.generation.finish_reason, **extras(answer))
     if body.wants_usage:
-        yield _event(envelope.usage_chunk(answer, "".join(shown)))
-    yield "data: [DONE]\n\n"
+        yield envelope.usage_chunk(answer, "".join(shown))
+
+
+def _last_words(error: Exception) -> dict[str, Any]:
+    """Return the error object that ends a stream; what was not foreseen is told by the log only."""
+    if isinstance(error, FAULTS):
+        fault = fault_answer(error)
+    else:
+        logger.error("an answer broke off", exc_info=error)
+        fault = INTERNAL
+    return error_body(fault.status, fault.message, fault.code, fault.hint)
 
 
 def _event(data: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ class QueryMetrics:
         self._searches = Counter("coderag_searches", "Searches by class of the query", ["kind"], registry=registry)
         self._degraded = Counter("coderag_search_degraded", "Searches without this leg", ["leg"], registry=registry)
         self._citations = Counter("coderag_citations", "Markers in answers", ["verdict"], registry=registry)
+        self._cut = Counter("coderag_answers_cut", "Streamed answers that broke off", registry=registry)
         self._open = Gauge("coderag_breaker_open", "1 while nothing is sent there", ["dependency"], registry=registry)
 
     def show(self, breakers: Iterable[Breaker]) -> None:
@@ -32,3 +33,7 @@ class QueryMetrics:
         """Count the citations of an answer and the markers taken out of it."""
         self._citations.labels("verified").inc(cited)
         self._citations.labels("dropped").inc(dropped)
+
+    def cut(self) -> None:
+        """Count a stream that ended with an error."""
+        self._cut.inc()

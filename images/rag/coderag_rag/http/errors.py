@@ -35,6 +35,9 @@ class ApiError(Exception):
         self.retry_after = retry_after if retry_after is not None or status != 503 else 2.0
 
 
+INTERNAL = ApiError(500, "internal error", code="internal_error", hint="see the log of this service")
+
+
 def error_type(status: int) -> str:
     """Return OpenAI's name for a class of status codes."""
     return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
@@ -75,7 +78,7 @@ async def _on_http_exception(_request: Request, error: HTTPException) -> JSONRes
 
 async def _on_exception(request: Request, error: Exception) -> JSONResponse:
     logger.error("unexpected error", exc_info=error, extra={"path": request.url.path})
-    return error_response(ApiError(500, "internal error", code="internal_error", hint="see the log of this service"))
+    return error_response(INTERNAL)
 
 
 def install_error_handlers(app: FastAPI) -> None:

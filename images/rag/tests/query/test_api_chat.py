@@ -1,8 +1,10 @@
 """The model `coderag` as OpenAI's own client sees it, over a real socket."""
 
 import asyncio
+import json
 import socket
 
+import httpx
 import openai
 import pytest
 import uvicorn
@@ -100,6 +102,66 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_and_not_with_done(cli
     with pytest.raises(openai.APIError, match="before it was complete"):
         async for _ in await client.chat.completions.create(model="coderag", messages=TURNS, stream=True):
             pass
+
+
+async def test_a_cut_stream_shows_what_came_and_then_the_error_object(address, gateway, served):
+    gateway.tail = []
+    headers = {"authorization": "Bearer user-key"}
+    body = {"model": "coderag", "messages": TURNS, "stream": True}
+    async with httpx.AsyncClient(base_url=address, headers=headers) as http:
+        answer = await http.post("/v1/chat/completions", json=body)
+    events = [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line]
+    *chunks, error = [json.loads(event) for event in events]
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "It is here [1]."
+    assert set(error) == {"error"}
+    assert set(error["error"]) == {"message", "type", "param", "code", "hint"}
+    assert (error["error"]["type"], error["error"]["code"]) == ("server_error", "gateway_unavailable")
+    assert answer.status_code == 200
+    assert (await metrics_of(address)).count("coderag_answers_cut_total 1.0") == 1
+
+
+async def metrics_of(address):
+    async with httpx.AsyncClient(base_url=address) as http:
+        return (await http.get("/metrics")).text
+
+
+async def test_an_error_that_nobody_foresaw_ends_the_stream_aloud_and_tells_nothing(client, monkeypatch, caplog):
+    def fail(*_arguments):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("coderag_rag.api.chat.sources_list", fail)
+    with pytest.raises(openai.APIError, match="internal error") as caught:
+        async for _ in await client.chat.completions.create(model="coderag", messages=TURNS, stream=True):
+            pass
+    assert "secret" not in str(caught.value.body)
+    assert "secret detail" in caplog.text
+
+
+async def test_a_model_that_fails_before_its_first_word_has_a_status_code(client, gateway):
+    gateway.pieces, gateway.tail = [], []
+    with pytest.raises(openai.InternalServerError) as caught:
+        await client.chat.completions.create(model="coderag", messages=TURNS, stream=True)
+    assert caught.value.status_code == 503
+    assert int(caught.value.response.headers["retry-after"]) >= 1
+
+
+async def test_a_cut_stream_is_documented(address):
+    async with httpx.AsyncClient(base_url=address, headers={"authorization": "Bearer user-key"}) as http:
+        described = (await http.get("/openapi.json")).json()["paths"]["/v1/chat/completions"]["post"]
+    assert "without `[DONE]`" in described["description"]
+    stream = described["responses"]["200"]["content"]["text/event-stream"]
+    (example,) = stream["examples"].values()
+    assert json.loads(example["value"].removeprefix("data: "))["error"]["code"] == "gateway_unavailable"
+
+
+async def test_closing_the_stream_while_the_model_is_silent_stops_the_generation(client, gateway, silent):
+    gateway.stream = silent
+    stream = await client.chat.completions.create(model="coderag", messages=TURNS, stream=True)
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    await stream.close()
+    await asyncio.wait_for(silent.closed.wait(), 10)
 
 
 async def test_closing_the_stream_stops_the_generation(client, gateway, talking):

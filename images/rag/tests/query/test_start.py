@@ -1,5 +1,7 @@
 """Settings from the environment and the start of the process."""
 
+import signal
+
 import pytest
 from coderag_rag import __main__ as program
 from coderag_rag.api.app import build_app
@@ -15,6 +17,13 @@ def test_the_defaults_are_those_of_the_contract(settings):
     assert settings.port == 8002
     assert (settings.search.optional, settings.ask.optional) == (2, 30)
     assert settings.search.schedule is None
+
+
+@pytest.fixture
+def sigterm_as_before():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("name", ["RAG_API_KEYS", "QDRANT_URL", "EMBEDDING_URL", "GATEWAY_URL", "GATEWAY_API_KEY"])
@@ -35,13 +44,16 @@ def test_an_unknown_log_level_stops_the_start(environment, capsys):
     assert "LOUD" in capsys.readouterr().err
 
 
-def test_the_server_gets_the_port_and_time_to_drain(environment, monkeypatch):
+def test_the_server_gets_the_port_and_time_to_drain(environment, monkeypatch, sigterm_as_before):
     started = {}
     monkeypatch.setattr(program.uvicorn, "run", lambda app, **options: started.update(options, app=app))
     monkeypatch.setattr(program, "configure_logging", lambda level: None)
     assert program.main(environment | {"LISTEN_PORT": "9000"}) == 0
     assert (started["port"], started["host"]) == (9000, "0.0.0.0")
-    assert started["timeout_graceful_shutdown"] > 0
+    assert started["timeout_graceful_shutdown"] == 125
+    with pytest.raises(SystemExit) as ended:
+        signal.raise_signal(signal.SIGTERM)  # what the server does when it has drained
+    assert ended.value.code == 0
 
 
 async def test_building_the_application_contacts_nobody(settings):
