@@ -104,7 +104,7 @@ def kill_operator(site: Site) -> None:
 
 
 @contextmanager
-def operator_killed_again_and_again(site: Site, every: float = 20) -> Iterator[None]:
+def operator_killed(site: Site, every: float = 20) -> Iterator[None]:
     """Kill the operator at once and then every few seconds."""
     stop = threading.Event()
 
@@ -178,3 +178,19 @@ def drained(site: Site, seconds: int = 120) -> Iterator[None]:
         yield
     finally:
         site.cluster.kubectl("uncordon", node)
+
+
+def model_replaced(file: str) -> Act:
+    """Return a change of the model by hand: another file in the arguments of the plain stack's Deployment."""
+
+    @contextmanager
+    def act(site: Site) -> Iterator[None]:
+        name = f"deployment/{site.name}-chat"
+        arguments = site.get(name)["spec"]["template"]["spec"]["containers"][0]["args"]
+        at = arguments.index("--model") + 1
+        change = {"op": "replace", "path": f"/spec/template/spec/containers/0/args/{at}", "value": f"/models/{file}"}
+        site.kubectl("patch", name, "--type=json", "-p", json.dumps([change]))
+        site.kubectl("rollout", "status", name, "--timeout=300s")
+        yield
+
+    return act

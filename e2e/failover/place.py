@@ -15,6 +15,8 @@ from e2e.progress import wait_for_stack
 NAMESPACE = "coderag-failover"
 STACK = "demo"
 STANDIN_LLAMA = {"repository": "localhost/coderag-standins", "tag": "dev"}
+PARALLEL = 4  # as many requests at a time as the overhead of the gateway is measured with
+SOURCE = "def push(queue, item):\n    queue.append(item)\n"
 # A hang is found after this long without progress: the default for models on a GPU, which the tiny ones are as fast as.
 FAILOVER = {"stallAfter": "10s"}
 
@@ -27,7 +29,9 @@ def deploy(cluster: Cluster, failover: dict[str, Any]) -> Site:
     push_small_repository(cluster, token)
     manifest = yaml.safe_load(Path("examples/demo.yaml").read_text().replace("coderag-demo", NAMESPACE))
     for file, digest in install.read_model_hashes(cluster, NAMESPACE).items():
-        manifest["spec"]["models"][Path(file).stem]["llamaCpp"]["source"]["http"]["sha256"] = digest
+        server = manifest["spec"]["models"][Path(file).stem]["llamaCpp"]
+        server["source"]["http"]["sha256"] = digest
+        server["parallel"] = PARALLEL
     manifest["spec"]["failover"] = failover
     cluster.apply(manifest, namespace=NAMESPACE)
     wait_for_stack(cluster, NAMESPACE, STACK, ("Ready", "IndexReady"), 900)

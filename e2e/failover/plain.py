@@ -14,6 +14,7 @@ from e2e.kubectl import Cluster
 
 NAME = "plain"
 LLAMA, GATEWAY = "localhost/coderag-llama:dev", "localhost/coderag-gateway:dev"
+GROUP = {"example.com/stack": NAME}
 PORTS = {"chat": 8001, "code": 8004, "gateway": 8000}
 SECURE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 POD = {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -40,13 +41,18 @@ def deploy(cluster: Cluster, namespace: str, llama: str = LLAMA, fallbacks: bool
 def keys() -> dict[str, Any]:
     """Return the keys, named like those of a stack."""
     data = {name: secrets.token_urlsafe(32) for name in ("api-key", "llama-api-key")}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{NAME}-keys"}, "stringData": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{NAME}-keys", "labels": GROUP},
+        "stringData": data,
+    }
 
 
 def manifests(llama: str, fallbacks: bool) -> list[dict[str, Any]]:
     """Return everything else."""
     servers = [deployment(role, server(role, llama), recreate=True) for role in ("chat", "code")]
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{NAME}-gateway"},
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{NAME}-gateway", "labels": GROUP},
               "data": {"config.yaml": json.dumps(configuration(fallbacks))}}  # fmt: skip
     return [config, *servers, deployment("gateway", gateway()), *(service(part) for part in PORTS)]
 
@@ -121,7 +127,7 @@ def pod(
 
 def deployment(part: str, spec: dict[str, Any], recreate: bool = False) -> dict[str, Any]:
     """Return a Deployment of one pod."""
-    labels = {"app": f"{NAME}-{part}", "example.com/stack": NAME}
+    labels = {"app": f"{NAME}-{part}", **GROUP}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -138,5 +144,10 @@ def deployment(part: str, spec: dict[str, Any], recreate: bool = False) -> dict[
 def service(part: str) -> dict[str, Any]:
     """Return the Service of a Deployment."""
     ports = [{"port": PORTS[part], "targetPort": PORTS[part]}]
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"{NAME}-{part}"},
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"{NAME}-{part}", "labels": GROUP},
             "spec": {"selector": {"app": f"{NAME}-{part}"}, "ports": ports}}  # fmt: skip
+
+
+def remove(site: Site) -> None:
+    """Take it down."""
+    site.kubectl("delete", "deployment,service,configmap,secret", "-l", f"example.com/stack={NAME}", "--wait")

@@ -78,7 +78,7 @@ class Fault:
     name: str
     act: Act
     hold: float = 0.0  # how long the cause lasts, where it does not end by itself
-    until: Callable[[Site], bool] | None = None  # ends it earlier
+    until: Callable[[Site, str], bool] | None = None  # ends it earlier; told the uid of the pod that it was done to
     role: str = "chat"
 
 
@@ -130,9 +130,9 @@ def run(site: Site, fault: Fault, pace: Pace, recovered: Callable[[], bool]) -> 
         labels = stack.enter_context(Watch(site, "pods", site.group.format(name=site.name)))
         load = stack.enter_context(Load(site, targets(site, pace, fault.role)))
         time.sleep(pace.healthy)
-        start = time.time()
+        uid, start = site.pod(fault.role)["metadata"]["uid"], time.time()
         with fault.act(site):
-            hold(site, fault, start)
+            wait_for(lambda: bool(fault.until and fault.until(site, uid)), time.time() + fault.hold)
         since = wait_for_calm(recovered, start + pace.patience, pace.calm)
         wait_for(lambda: sent(load) >= pace.requests, time.time() + pace.requests / pace.rate)
         load.finish()
@@ -153,11 +153,6 @@ def usual(target: str, role: str) -> str:
 def of(records: list[Record], target: str) -> list[Record]:
     """Return the records of one target."""
     return [record for record in records if record.target == target]
-
-
-def hold(site: Site, fault: Fault, start: float) -> None:
-    """Let the cause last."""
-    wait_for(lambda: bool(fault.until and fault.until(site)), start + fault.hold)
 
 
 def sent(load: Load) -> int:
