@@ -10,6 +10,7 @@ from typing import Any
 
 from coderag_operator.observed.components import Component
 from coderag_operator.observed.index import Index
+from coderag_operator.observed.roles import Rollout
 from coderag_operator.observed.view import ROLES, Fetch, View
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
@@ -91,10 +92,20 @@ def judge_ready(view: View, served: Verdict, stalled: Verdict, reconciling: Verd
         if blocker.status == TRUE:
             return Verdict("Ready", FALSE, blocker.reason, blocker.message)
     if view.suspended:
-        return Verdict("Ready", FALSE, "Suspended", "spec.suspend is true: set it to false to start the stack again")
+        return judge_stopped(view)
     if served.status == FALSE:
         return Verdict("Ready", FALSE, served.reason, served.message)
     return Verdict("Ready", TRUE, "AllServing", "everything that the spec asks for is ready")
+
+
+def judge_stopped(view: View) -> Verdict:
+    """Tell how far a stack that is to have no pods has come."""
+    if not view.maintenance:
+        return Verdict("Ready", FALSE, "Suspended", "spec.suspend is true: set it to false to start the stack again")
+    if view.alive:
+        return Verdict("Ready", FALSE, "Maintenance", "pods are being stopped in order, each with its work done")
+    text = "no node runs a pod of this stack: they are free; set spec.maintenance to false to start it again"
+    return Verdict("Ready", FALSE, "NodesFree", text)
 
 
 def judge_available(view: View) -> Verdict:
@@ -147,6 +158,8 @@ def judge_reconciling(view: View, stalled: Verdict) -> Verdict:
     left = [(one.reason, one.message) for one in view.problems]
     left += [(one.reason, one.message) for _, one in sorted(view.frozen.items())]
     left += [] if view.suspended else [(one.reason, one.message) for one in unconverged(view)]
+    left += [("RollingOut", describe_rollout(role, rollout)) for role in ROLES if (rollout := view.rollout(role))]
+    left += [("Maintenance", "pods are being stopped")] if view.maintenance and view.alive else []
     if left:
         return Verdict("Reconciling", TRUE, left[0][0], "; ".join(dict.fromkeys(message for _, message in left)))
     if view.unfinished:
@@ -157,7 +170,8 @@ def judge_reconciling(view: View, stalled: Verdict) -> Verdict:
 def unconverged(view: View) -> list[Component]:
     """Return the components that are not ready at this generation, in starting order."""
     known = (view.components[name] for name in COMPONENTS if name in view.components)
-    return [component for component in known if not component.converged and component.name not in view.frozen]
+    busy = {*view.frozen, *(role for role in ROLES if view.rollout(role))}
+    return [component for component in known if not component.converged and component.name not in busy]
 
 
 def judge_component(view: View, name: str, kind: str) -> Verdict:
@@ -171,6 +185,8 @@ def judge_component(view: View, name: str, kind: str) -> Verdict:
     for problem in view.problems:
         if problem.component == name:
             return Verdict(kind, FALSE, problem.reason, problem.message)
+    if rollout := view.rollout(name):
+        return Verdict(kind, FALSE, "RollingOut", describe_rollout(name, rollout))
     component = view.components[name]
     return Verdict(kind, TRUE if component.converged else FALSE, component.reason, component.message)
 
@@ -198,12 +214,23 @@ def describe_failure(fetch: Fetch) -> str:
     return f"spec.models.{fetch.role}.llamaCpp: {fetch.message}; {remedy}"
 
 
+def describe_rollout(role: str, rollout: Rollout) -> str:
+    """Return how far a role's new server has come."""
+    return f"{role} is being rolled out: {rollout.step}" + (f", {rollout.message}" if rollout.message else "")
+
+
 def judge_failover(view: View) -> Verdict:
     """FailoverActive: pods of one model carry the label of the other role."""
     if not view.stand_ins:
         return Verdict("FailoverActive", FALSE, "EachServesItself", "no role is served by the other model")
-    text = ", ".join(f"{role} is served by {who}" for role, who in sorted(view.stand_ins.items()))
+    text = ", ".join(f"{role} is served by {who}{explain(view, role)}" for role, who in sorted(view.stand_ins.items()))
     return Verdict("FailoverActive", TRUE, "StoodIn", text)
+
+
+def explain(view: View, role: str) -> str:
+    """Return why a role is served by the other model, in brackets."""
+    reason = view.roles[role].reason if role in view.roles else ""
+    return f" ({reason})" if reason else ""
 
 
 def judge_index(view: View) -> tuple[Verdict, Verdict]:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from coderag_operator.failover.decide import Decision
+from coderag_operator.observed.roles import RoleState, Rollout
+
 Conditions = Mapping[str, Mapping[str, Any]]
 
 
@@ -35,6 +38,35 @@ def compare(old: Conditions, new: Conditions) -> Iterator[Notice]:
         yield Notice("Warning", "Degraded", str(new["Degraded"]["message"]))
     if turned(old, new, "FailoverActive"):
         yield Notice("Warning", "FailoverActive", str(new["FailoverActive"]["message"]))
+
+
+def tell(before: Mapping[str, RoleState], decision: Decision) -> Iterator[Notice]:
+    """Yield an Event for each move of a role, each wedged server, and each turn of a rollout."""
+    for server in decision.wedged:
+        yield Notice("Warning", "Wedged", f"pod {server.name} holds requests and gets nowhere: it is replaced")
+    for role, now in decision.states.items():
+        old = before.get(role, RoleState())
+        yield from compare_roles(role, old, now)
+        yield from compare_rollouts(role, old.rollout, now.rollout)
+
+
+def compare_roles(role: str, old: RoleState, now: RoleState) -> Iterator[Notice]:
+    """Yield an Event when somebody else answers for a role than before."""
+    if now.active and not old.active:
+        kind = "Normal" if now.reason == "Rollout" else "Warning"
+        yield Notice(kind, "Failover", f"{role} is served by {now.active}: {now.reason}")
+    if old.active and not now.active:
+        yield Notice("Normal", "Failback", f"{role} is served by its own model again")
+
+
+def compare_rollouts(role: str, old: Rollout | None, now: Rollout | None) -> Iterator[Notice]:
+    """Yield an Event when a rollout begins, ends or is undone."""
+    if now and (old is None or old.revision != now.revision):
+        yield Notice("Normal", "RolloutStarted", f"{role} gets a new server, revision {now.revision}")
+    if now and now.step == "RolledBack" and (old is None or old.step != now.step):
+        yield Notice("Warning", "RolledBack", f"{role}: {now.message}; the server before is put back")
+    if old and now is None and old.step == "Returning":
+        yield Notice("Normal", "RolloutDone", f"{role} is served by its new server, revision {old.revision}")
 
 
 def turned(old: Conditions, new: Conditions, kind: str) -> bool:

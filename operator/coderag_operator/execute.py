@@ -2,17 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from coderag_operator.errors import Blocked, Failure, Terminal, Transient
+from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Vanished
+from coderag_operator.failover.labels import Relabel
+from coderag_operator.failover.servers import Server
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube, Manifest
-from coderag_operator.kube.kinds import BY_NAME
+from coderag_operator.kube.kinds import BY_NAME, POD, Kind
 from coderag_operator.observed.child import COMPONENT, MANAGED_BY, MANAGER, STACK, Child, Live, read_owner
 from coderag_operator.observed.problem import Problem
 from coderag_operator.plan import Plan, Step
 
 Children = dict[tuple[str, str], Child]
+WEDGED_GRACE = 1  # seconds: what it holds is lost already
+SERVES = "coderag.dev/serves-"
 HOPELESS = {"Unreachable", "TooManyRequests", "Timeout"}  # the next call would end in the same way
 
 
@@ -37,15 +41,54 @@ class Executor:
     children: Children
 
     def carry_out(self, plan: Plan, expired: Iterable[Child]) -> Done:
-        """Apply and delete what the plan says, and delete the Jobs that are to run again."""
+        """Apply and delete what the plan says, and delete the Jobs that are to run again and the pods that ended."""
         done = Done()
         for step in plan.apply:
             if done.transient and done.transient.reason in HOPELESS:
                 return done
             self._try(step, done)
+        for child in plan.stop:
+            none = {"spec": {"replicas": 0}}
+            done.applied[child.kind] += self._merge(
+                BY_NAME[child.kind], child.namespace, child.name, none, child.component, done
+            )
         for child in (*plan.prune, *expired):
             self._delete(child, done)
         return done
+
+    def relabel(self, changes: Iterable[Relabel], done: Done) -> None:
+        """Put labels on pods and take them away; a label that could not be put on keeps the others where they are."""
+        for change in changes:
+            labels = {f"{SERVES}{change.role}": "true" if change.wanted else None}
+            patch = {"metadata": {"uid": change.uid, "labels": labels}}
+            if not self._merge(POD, change.namespace, change.pod, patch, change.role, done):
+                return
+
+    def end(self, servers: Iterable[Server], done: Done) -> None:
+        """Delete the pods of servers that get nowhere; their connections are reset, which is what ends a wait."""
+        for server in servers:
+            child = self.children.get(("Pod", server.name))
+            if child is not None and child.uid == server.uid:
+                self._delete(child, done, WEDGED_GRACE)
+
+    def _merge(self, kind: Kind, namespace: str, name: str, patch: Manifest, component: str, done: Done) -> bool:
+        """Merge a patch into a child; tell whether to go on with the next."""
+        try:
+            live = self.kube.merge(kind, namespace, name, patch)
+        except Vanished:
+            return True
+        except Failure as failure:
+            self._note(failure, Problem(component, kind.name, name, failure.reason, ""), done)
+            return False
+        self.children[kind.name, name] = self.memory.keep_written({**live, "kind": kind.name})
+        return True
+
+    def _note(self, failure: Failure, problem: Problem, done: Done) -> None:
+        if isinstance(failure, Transient):
+            done.transient = done.transient or failure
+        else:
+            text = f"{problem.kind} {problem.name} cannot be changed: {failure.message}"
+            done.problems.append(replace(problem, message=text))
 
     def _try(self, step: Step, done: Done) -> None:
         try:
@@ -99,9 +142,9 @@ class Executor:
         labelled = labels.get(MANAGED_BY) == MANAGER and labels.get(STACK) == wanted
         return owner == self.uid or (not owner and labelled)
 
-    def _delete(self, child: Child, done: Done) -> None:
+    def _delete(self, child: Child, done: Done, grace: int | None = None) -> None:
         try:
-            self.kube.delete(BY_NAME[child.kind], child.namespace, child.name, child.uid)
+            self.kube.delete(BY_NAME[child.kind], child.namespace, child.name, child.uid, grace)
         except Transient as failure:
             done.transient = done.transient or failure
             return

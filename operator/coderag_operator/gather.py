@@ -22,6 +22,7 @@ from coderag_operator.desired.names import KEYS
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube, Manifest
 from coderag_operator.kube.kinds import BY_NAME, SECRET
+from coderag_operator.observed.alive import find_alive
 from coderag_operator.observed.child import Child, project
 from coderag_operator.observed.details import Data
 from coderag_operator.observed.facts import Facts, read_facts
@@ -51,6 +52,7 @@ def gather(stack: Stack, children: Children, kube: Kube, memory: Memory, images:
         config_maps=read_references(stack, config_map_references(stack), "ConfigMap", children, kube),
         models=list_models(facts),
         cache_uid=find_claim_uid(stack, children),
+        alive=find_alive(children.values()),
     )
     return Gathered(inputs, facts, problems, new_keys)
 
@@ -114,7 +116,7 @@ def ensure_keys(stack: Stack, children: Children, kube: Kube, memory: Memory) ->
     if child is None:
         made = kube.create(build_keys(stack))
         if made is not None:
-            children["Secret", name] = memory.keep_created({**made, "kind": SECRET.name})
+            children["Secret", name] = memory.keep_written({**made, "kind": SECRET.name})
             return True, ()
         child = read_child(kube, SECRET.name, stack.namespace, name)
     if child is not None and child.stack == stack.name and child.owner == stack.uid:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from coderag_operator.api import InvalidSpec, Stack
 from coderag_operator.conditions import COMPONENTS
 from coderag_operator.desired import Desired, digests, service_url
+from coderag_operator.observed.alive import find_alive
 from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.components import find_stand_ins, read_component
 from coderag_operator.observed.details import Workload
@@ -35,7 +36,10 @@ def observe(
         stand_ins=find_stand_ins(children.values()),
         repositories=tuple(repository.name for repository in stack.spec.repositories),
         index=index,
-        suspended=stack.spec.suspend,
+        suspended=stack.spec.suspend or stack.spec.maintenance,
+        maintenance=stack.spec.maintenance and not stack.spec.suspend,
+        alive=bool(find_alive(children.values())),
+        roles=facts.roles,
         unfinished=unfinished,
     )
 

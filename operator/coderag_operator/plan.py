@@ -42,6 +42,7 @@ class Plan:
     apply: tuple[Step, ...]
     prune: tuple[Child, ...]
     problems: tuple[Problem, ...]
+    stop: tuple[Child, ...] = ()
 
 
 def plan(desired: Desired, children: Iterable[Child], owner: str, applied: Mapping[Name, tuple[str, str]]) -> Plan:
@@ -60,7 +61,21 @@ def plan(desired: Desired, children: Iterable[Child], owner: str, applied: Mappi
             problems.append(problem)
         elif not (child and child.deleting):  # a deleted object comes back when it is gone
             steps.extend(plan_apply(manifest, child, applied))
-    return Plan(tuple(steps), plan_prune(desired, live.values(), owner), tuple(problems))
+    stop = plan_stop(desired, live.values(), owner)
+    return Plan(tuple(steps), plan_prune(desired, live.values(), owner), tuple(problems), stop)
+
+
+def plan_stop(desired: Desired, children: Iterable[Child], owner: str) -> tuple[Child, ...]:
+    """Return the workloads that are left as they are for want of an input, and are to have no pods all the same."""
+    surplus = desired.stopped & desired.frozen.keys()
+    return tuple(
+        child
+        for child in children
+        if isinstance(child.details, Workload)
+        and child.owner == owner
+        and child.component in surplus
+        and child.details.wanted > 0
+    )
 
 
 def plan_apply(manifest: Manifest, child: Child | None, applied: Mapping[Name, tuple[str, str]]) -> Sequence[Step]:

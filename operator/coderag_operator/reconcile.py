@@ -5,36 +5,34 @@ the next one carries on. Passes over different stacks run in different threads; 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from coderag_operator.api import InvalidSpec, Stack, parse
+from coderag_operator.api import InvalidSpec, parse
 from coderag_operator.conditions import WAITING, compute
-from coderag_operator.desired import Desired, Inputs, build, keys_secret_name
-from coderag_operator.desired.context import Context
-from coderag_operator.desired.names import FACTS
+from coderag_operator.course import find_debris, set_course
+from coderag_operator.desired import keys_secret_name
 from coderag_operator.errors import Transient, Vanished
-from coderag_operator.events import Notice, announce_keys, find_notices
+from coderag_operator.events import Notice, announce_keys, find_notices, tell
 from coderag_operator.execute import Done, Executor
-from coderag_operator.gather import Children, Gathered, gather, list_models
+from coderag_operator.failover import Pulse
+from coderag_operator.gather import Children, gather
 from coderag_operator.kube.cache import SETTLE_SECONDS, Memory
 from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import STACK
 from coderag_operator.observe import list_endpoints, observe, observe_invalid
 from coderag_operator.observed.child import Child, Live
-from coderag_operator.observed.facts import Facts, write_facts
-from coderag_operator.observed.fetches import Lesson, learn
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.roles import RoleState
 from coderag_operator.observed.view import View
 from coderag_operator.plan import plan
 from coderag_operator.status import build_status, differs
 
 PATIENCE = 3  # passes that may fail in a row before the status says so
 LOOK_AGAIN_SECONDS = 20.0  # for what is not watched: the user's Secrets, somebody else's objects, quotas
-JOB = "Job"
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,7 @@ class Seen:
     memory: Memory
     index: Index | None = None
     failures: int = 0
+    pulses: Mapping[str, Pulse] = field(default_factory=dict)  # of model servers, by the UID of their pod
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,9 @@ class Outcome:
     notices: tuple[Notice, ...] = ()
     conditions: tuple[Mapping[str, Any], ...] = ()
     failure: Transient | None = None
+    roles: Mapping[str, RoleState] = field(default_factory=dict)
+    moves: tuple[tuple[str, str], ...] = ()  # roles that went to the other model in this pass, and why
+    wedged: tuple[str, ...] = ()  # roles whose server was replaced in this pass
 
 
 def reconcile(tools: Tools, seen: Seen) -> Outcome:
@@ -90,46 +92,39 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
     """Do a pass over a stack whose spec is valid."""
     stack = parse(seen.body)
     gathered = gather(stack, children, tools.kube, seen.memory, tools.images)
-    desired, lesson = decide(stack, gathered, children, tools.now().timestamp())
-    planned = plan(desired, children.values(), stack.uid, seen.memory.applied)
-    done = Executor(tools.kube, seen.memory, stack.uid, children).carry_out(planned, lesson.expired)
+    course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp())
+    planned = plan(course.desired, children.values(), stack.uid, seen.memory.applied)
+    executor = Executor(tools.kube, seen.memory, stack.uid, children)
+    done = executor.carry_out(planned, (*course.lesson.expired, *find_debris(children.values())))
+    executor.relabel(course.decision.labels, done)
+    executor.end(course.decision.wedged, done)
     keys = [announce_keys(not gathered.facts.keys_uid, keys_secret_name(stack))] if gathered.new_keys else []
-    outcome = Outcome(applied=done.applied, deleted=done.deleted, notices=tuple(keys), failure=done.transient)
+    told = (*keys, *tell(gathered.facts.roles, course.decision))
+    outcome = Outcome(
+        applied=done.applied, deleted=done.deleted, notices=told, failure=done.transient, roles=course.decision.states,
+        moves=tuple(find_moves(gathered.facts.roles, course.decision.states)),
+        wedged=tuple(server.role for server in course.decision.wedged),
+    )  # fmt: skip
     if done.transient and seen.failures < PATIENCE:
         return outcome  # too early to tell people: most failures are gone with the next pass
     problems = (*gathered.problems, *planned.problems, *done.problems, *describe_outage(done))
-    view = observe(
-        stack, desired, children, lesson.facts, problems, seen.index, bool(done.deleted) or is_replacing(children)
-    )
+    unfinished = bool(done.deleted) or is_replacing(children)
+    view = observe(stack, course.desired, children, course.lesson.facts, problems, seen.index, unfinished)
     reported = report(tools, seen.memory, seen.body, view, list_endpoints(stack))
-    due = earliest(lesson.wait, LOOK_AGAIN_SECONDS if must_look_again(view, done) else None)
+    due = earliest(
+        course.lesson.wait, course.decision.wait, LOOK_AGAIN_SECONDS if must_look_again(view, done) else None
+    )
     return replace(
-        reported, requeue_after=due, applied=done.applied, deleted=done.deleted, notices=(*keys, *reported.notices),
-        failure=done.transient,
+        outcome, requeue_after=due, status_written=reported.status_written, conditions=reported.conditions,
+        notices=(*told, *reported.notices),
     )  # fmt: skip
 
 
-def decide(stack: Stack, gathered: Gathered, children: Children, now: float) -> tuple[Desired, Lesson]:
-    """Return what should exist, and what the fetch Jobs taught; a model that has just arrived counts at once."""
-    desired = build(stack, gathered.inputs)
-    wanted = {one["metadata"]["name"] for one in desired.objects if one["kind"] == JOB}
-    jobs = [child for child in children.values() if child.kind == JOB and child.name in wanted]
-    pods = [child for child in children.values() if child.kind == "Pod"]
-    lesson = learn(gathered.facts, jobs, pods, gathered.inputs.cache_uid, now)
-    keys = children.get(("Secret", keys_secret_name(stack)))
-    facts = replace(lesson.facts, keys_uid=keys.uid if keys and keys.owner == stack.uid else "")
-    if facts.models != gathered.facts.models:
-        desired = build(stack, replace(gathered.inputs, models=list_models(facts)))
-    return add_facts(stack, desired, facts), replace(lesson, facts=facts)
-
-
-def add_facts(stack: Stack, desired: Desired, facts: Facts) -> Desired:
-    """Return the desired objects with the facts ConfigMap among them, when there are facts."""
-    data = write_facts(facts)
-    if not data:
-        return desired
-    manifest = Context(stack, Inputs({})).manifest("v1", "ConfigMap", FACTS, data=data)
-    return replace(desired, objects=(manifest, *desired.objects))
+def find_moves(before: Mapping[str, RoleState], now: Mapping[str, RoleState]) -> Iterator[tuple[str, str]]:
+    """Yield the roles that have gone to the other model, and why."""
+    for role, state in now.items():
+        if state.active and not before.get(role, RoleState()).active:
+            yield role, state.reason
 
 
 def report(tools: Tools, memory: Memory, body: Live, view: View, endpoints: Mapping[str, str]) -> Outcome:

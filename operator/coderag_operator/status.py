@@ -1,9 +1,11 @@
 """The whole status of a stack as one value. Pure; compared with what is there and written once, only if it differs."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from coderag_operator.observed.index import Repository
+from coderag_operator.observed.roles import RoleState, Rollout
 from coderag_operator.observed.view import ROLES, View
 
 COMMIT_LENGTH = 7
@@ -57,12 +59,34 @@ def summarize_index(view: View, repositories: list[dict[str, Any]]) -> str:
 
 
 def build_role(view: View, role: str, before: Mapping[str, Any], now: str) -> dict[str, Any]:
-    """Return who answers for a role, and since when."""
+    """Return who answers for a role, since when and why, and how far a rollout of its server is."""
     old: Mapping[str, Any] = next((one for one in before.get("roles") or () if one["role"] == role), {})
     active = name_server(view, role) or "none"
-    since = old.get("since", now) if old.get("active") == active else now
-    reason = "Own" if active in (role, "external") else "NotServed" if active == "none" else "StandIn"
-    return {"role": role, "active": active, "since": since, "reason": reason}
+    same = old.get("active") == active
+    state = view.roles.get(role, RoleState())
+    known = {
+        "role": role,
+        "active": active,
+        "since": old.get("since", now) if same else now,
+        "from": old.get("from") if same else old.get("active"),
+        "reason": give_reason(role, active, state),
+        "flaps": len(state.failovers),
+        "rollout": state.rollout and build_rollout(state.rollout),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def give_reason(role: str, active: str, state: RoleState) -> str:
+    """Return in one word why this model answers for a role."""
+    if active in (role, "external"):
+        return "Own"
+    return "NotServed" if active == "none" else state.reason or "StandIn"
+
+
+def build_rollout(rollout: Rollout) -> dict[str, Any]:
+    """Return how far the rollout of a role is."""
+    since = datetime.fromtimestamp(rollout.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"step": rollout.step, "since": since, **({"message": rollout.message} if rollout.message else {})}
 
 
 def list_repositories(view: View, before: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ def effects() -> Iterator[Effect]:
     yield from _gpu()
     yield from _models()
     yield from _services()
+    yield from _resilience()
     yield from _storage()
     yield from _repositories()
     yield from _images()
@@ -186,7 +187,7 @@ def _services() -> Iterator[Effect]:
         **config,
     }
     yield Effect("gateway.timeouts.request", nest("gateway.timeouts.request", "5m"), patient)
-    connect = {RAG: ("container.env.LLM_CONNECT_TIMEOUT.value",)}
+    connect = {RAG: ("container.env.LLM_CONNECT_TIMEOUT.value",), GATEWAY: (CHECKSUM,), **config}
     yield Effect("gateway.timeouts.connect", nest("gateway.timeouts.connect", "3s"), connect)
     answer = {
         RAG: ("container.env.RAG_LLM_TIMEOUT.value", "pod.terminationGracePeriodSeconds"),
@@ -207,6 +208,18 @@ def _retrieval(config: dict[str, tuple[str, ...]]) -> Iterator[Effect]:
     ):
         gateway = config | {GATEWAY: (CHECKSUM,)} if path == "rag.timeouts.embedding" else {}
         yield Effect(path, nest(path, value), _each((RAG, INGESTION), f"container.env.{variable}.value") | gateway)
+
+
+def _resilience() -> Iterator[Effect]:
+    config = {f"{CONFIG}/gateway": ("data.config.yaml",), GATEWAY: (CHECKSUM,)}
+    for name, value in (("allowedFails", 5), ("cooldown", "30s"), ("timeouts.firstToken", "7s")):
+        yield Effect(f"gateway.{name}", nest(f"gateway.{name}", value), config)
+    for name in ("chatToCode", "codeToChat"):
+        yield Effect(f"failover.{name}", nest(f"failover.{name}", False), config)
+    for name in ("dwell", "failbackAfter", "failoverAfter", "flapWindow", "stallAfter"):
+        value = "20m" if name == "flapWindow" else "45s"
+        yield Effect(f"failover.{name}", nest(f"failover.{name}", value), {})
+    yield Effect("rollout.progressDeadline", nest("rollout.progressDeadline", "20m"), {})
 
 
 def _storage() -> Iterator[Effect]:
@@ -260,6 +273,7 @@ def _whole() -> Iterator[Effect]:
     workloads = (CHAT, CODE, EMBEDDING, GATEWAY, RAG, QDRANT, INGESTION)
     stopped = _each(workloads, "spec.replicas") | _each(FETCHES, "spec.suspend")
     yield Effect("suspend", {"suspend": True}, stopped)
+    yield Effect("maintenance", {"maintenance": True}, stopped)
     start = {"imagePullSecrets": [{"name": "one"}]}
     pulled = _each((*workloads, *FETCHES), "pod.imagePullSecrets.one", "pod.imagePullSecrets.two")
     yield Effect("imagePullSecrets[].name", {"imagePullSecrets": [{"name": "two"}]}, pulled, start)

@@ -9,6 +9,9 @@
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [apps]
+  resources: [replicasets] # the template that a rollback puts back
+  verbs: [get]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [create, delete, get, list, patch, watch]
@@ -22,8 +25,8 @@
   resources: [poddisruptionbudgets]
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [""]
-  resources: [pods]
-  verbs: [list, watch]
+  resources: [pods] # labels say who serves a role; a server that hangs, and a pod that a restarted node left, are deleted
+  verbs: [delete, list, patch, watch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, get, list, watch]

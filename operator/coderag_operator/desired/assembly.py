@@ -18,6 +18,7 @@ from coderag_operator.desired import (
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.freeze import frozen_components
 from coderag_operator.desired.inputs import Desired, Inputs
+from coderag_operator.desired.stopping import stopped
 
 Builder = Callable[[Context], Iterable[Manifest]]
 
@@ -52,7 +53,7 @@ def build(stack: Stack, inputs: Inputs) -> Desired:
     frozen = frozen_components(stack, inputs)
     objects = [child for builder in SURROUNDINGS for child in builder(context)]
     objects += [child for name, builder in WORKLOADS.items() if name not in frozen for child in builder(context)]
-    return Desired(tuple(sorted(objects, key=_order)), frozen)
+    return Desired(tuple(sorted(objects, key=_order)), frozen, stopped(stack, inputs.alive))
 
 
 def _order(child: Manifest) -> tuple[str, str]:

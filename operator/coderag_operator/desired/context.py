@@ -8,6 +8,7 @@ from typing import Any
 from coderag_operator.api import API_VERSION, KIND, Stack
 from coderag_operator.desired import names
 from coderag_operator.desired.inputs import Inputs
+from coderag_operator.desired.stopping import stopped
 
 Manifest = dict[str, Any]
 
@@ -48,9 +49,13 @@ class Context:
             "blockOwnerDeletion": False,
         }
 
-    def replicas(self, wanted: int = 1) -> int:
-        """Return the number of pods: none while the stack is suspended."""
-        return 0 if self.stack.spec.suspend else wanted
+    def replicas(self, component: str, wanted: int = 1) -> int:
+        """Return the number of pods: none while the component is stopped."""
+        return 0 if self.is_stopped(component) else wanted
+
+    def is_stopped(self, component: str) -> bool:
+        """Tell whether a component is to have no pods at the moment."""
+        return component in stopped(self.stack, self.inputs.alive)
 
 
 def checksum(value: Any) -> str:

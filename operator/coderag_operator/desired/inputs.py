@@ -30,6 +30,7 @@ class Inputs:
     secrets, config_maps: by object name, for every name that `secret_references` and `config_map_references` give
     models: by sha256, from the ConfigMap <stack>-facts
     cache_uid: UID of the live claim <stack>-models, empty while there is none
+    alive: the components that have pods
     """
 
     images: Mapping[str, str]
@@ -37,6 +38,7 @@ class Inputs:
     config_maps: Mapping[str, SecretFact] = field(default_factory=dict)
     models: Mapping[str, ModelFact] = field(default_factory=dict)
     cache_uid: str = ""
+    alive: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Desired:
 
     `objects` never holds what a frozen component cannot decide (its workload and configuration); what does not depend
     on the missing input (Services, accounts, disruption budgets, claims) is still there and is applied. Nothing of a
-    frozen component is pruned.
+    frozen component is pruned. `stopped` are the components that are to have no pods at the moment.
     """
 
     objects: tuple[dict[str, Any], ...]
     frozen: Mapping[str, Frozen]
+    stopped: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from coderag_operator.api import seconds
 from coderag_operator.api.servers import LlamaCpp
 from coderag_operator.desired import names
 from coderag_operator.desired.claims import claim_volume
-from coderag_operator.desired.context import Context, Manifest
+from coderag_operator.desired.context import Context, Manifest, checksum
 from coderag_operator.desired.env import keys, plain
 from coderag_operator.desired.placement import model_placement
 from coderag_operator.desired.pod import Pod, http_probes
@@ -26,6 +26,7 @@ MODEL_FOLDER = "/models"
 ALL_LAYERS = 999
 STARTUP_SECONDS = 600
 DRAIN_SECONDS = 15
+HTTP_THREADS = 64
 
 
 def surroundings(context: Context) -> Iterator[Manifest]:
@@ -51,7 +52,15 @@ def _server(context: Context, role: str) -> Iterator[Manifest]:
     server = local_servers(context.stack).get(role)
     if server is not None:
         # Recreate: there is no memory for the old and the new model side by side.
-        yield deployment(context, pod(context, role, server), strategy=RECREATE)
+        yield mark(deployment(context, pod(context, role, server), strategy=RECREATE))
+
+
+def mark(workload: Manifest) -> Manifest:
+    """Return a Deployment whose template says which one it is; a rollout pauses it, and what nobody else may do."""
+    spec, annotations = workload["spec"], workload["spec"]["template"]["metadata"]["annotations"]
+    annotations[names.REVISION_ANNOTATION] = checksum(spec["template"])
+    spec["paused"] = False
+    return workload
 
 
 def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
@@ -66,6 +75,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         env=[*keys(context, LLAMA_API_KEY="llama-api-key"), *plain(HOME="/tmp", LLAMA_CACHE="/tmp")],  # noqa: S108
         ports={"http": names.PORTS[role]},
         probes=http_probes("/health", "/health", startup_seconds=STARTUP_SECONDS),
+        pre_stop=["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"],
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
         gpus=0 if sharing == "None" else 1,
@@ -80,7 +90,8 @@ def _model_volume(context: Context, server: LlamaCpp) -> dict[str, Any]:
     return claim_volume("models", claim, read_only=True)
 
 
-def _model_file(server: LlamaCpp) -> str:
+def model_file(server: LlamaCpp) -> str:
+    """Return the path of a server's model file inside its container."""
     if server.source.pvc:
         return f"{MODEL_FOLDER}/{server.source.pvc.path}"
     assert server.source.http is not None  # noqa: S101  the spec's rule: exactly one of the two
@@ -91,7 +102,7 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
     """Return the command line. Nothing is left to the server: what it guesses differs from start to start."""
     layers = ALL_LAYERS if server.gpu_layers == "All" else server.gpu_layers
     flags: dict[str, Any] = {
-        "--model": _model_file(server),
+        "--model": model_file(server),
         "--alias": role,
         "--host": "0.0.0.0",  # noqa: S104  a pod is reached from outside itself; the key and the policies guard it
         "--port": names.PORTS[role],
@@ -108,6 +119,8 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--cache-ram": 512,
         "--load-mode": "mmap",
         "--threads": threads(size(role, server.resources)),
+        # Each stream holds a thread until its end; health and metrics must find a free one all the same.
+        "--threads-http": HTTP_THREADS + server.parallel,
         "--timeout": seconds(context.stack.spec.gateway.timeouts.request),
     }
     pairs = [text for name, value in flags.items() for text in (name, str(value))]

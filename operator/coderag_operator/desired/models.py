@@ -43,7 +43,8 @@ def _job(context: Context, role: str, source: HttpSource) -> Manifest:
     }
     # Named by what it does, onto which claim: a change makes another Job, because the template of a Job cannot change.
     suffix = f"fetch-{role}-{checksum([body, context.inputs.cache_uid])[:10]}"
-    job = context.manifest("batch/v1", "Job", names.MODELS, suffix, spec=body | {"suspend": context.stack.spec.suspend})
+    paused = {"suspend": context.is_stopped(names.MODELS)}
+    job = context.manifest("batch/v1", "Job", names.MODELS, suffix, spec=body | paused)
     job["metadata"]["annotations"] = {names.SHA256_ANNOTATION: source.sha256}
     job["metadata"]["labels"][names.ROLE_LABEL] = role
     return job

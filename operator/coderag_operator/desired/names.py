@@ -25,6 +25,7 @@ KEY_NAMES = (
 STACK_LABEL = "coderag.dev/stack"
 ROLE_LABEL = "coderag.dev/role"
 SHA256_ANNOTATION = "coderag.dev/sha256"
+REVISION_ANNOTATION = "coderag.dev/revision"
 FIELD_MANAGER = "coderag-operator"
 
 

@@ -29,6 +29,7 @@ class Pod:
     env: Env = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     probes: dict[str, Any] = field(default_factory=dict)
+    pre_stop: list[str] = field(default_factory=list)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     mounts: list[dict[str, Any]] = field(default_factory=list)
     gpus: int = 0
@@ -110,6 +111,7 @@ def _container(context: Context, pod: Pod) -> dict[str, Any]:
         "args": pod.args,
         "env": pod.env,
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in pod.ports.items()],
+        "lifecycle": {"preStop": {"exec": {"command": pod.pre_stop}}} if pod.pre_stop else {},
     }
     return {
         "name": pod.component,

@@ -14,7 +14,7 @@ ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxS
 def deployment(context: Context, pod: Pod, *, replicas: int = 1, strategy: dict[str, Any] = ROLLING) -> Manifest:
     """Return the Deployment of a component."""
     spec = {
-        "replicas": context.replicas(replicas),
+        "replicas": context.replicas(pod.component, replicas),
         "revisionHistoryLimit": 2,
         "progressDeadlineSeconds": 900,
         "strategy": strategy,
@@ -27,7 +27,7 @@ def deployment(context: Context, pod: Pod, *, replicas: int = 1, strategy: dict[
 def stateful_set(context: Context, pod: Pod) -> Manifest:
     """Return the StatefulSet of a component with one pod."""
     spec = {
-        "replicas": context.replicas(),
+        "replicas": context.replicas(pod.component),
         "revisionHistoryLimit": 2,
         "serviceName": context.name(pod.component),
         "podManagementPolicy": "OrderedReady",

@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 from coderag_operator.engine.workqueue import Key
+from coderag_operator.failover.switch import is_under_way
 from coderag_operator.reconcile import Outcome
 
 BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 60)
@@ -28,6 +29,13 @@ class Metrics:
         self.deletes = Counter("coderag_deletes_total", "Objects deleted.", ["kind"], **known)
         self.status_writes = Counter("coderag_status_writes_total", "Statuses written.", **known)
         self.errors = Counter("coderag_errors_total", "Passes that failed.", ["reason"], **known)
+        role = ["namespace", "stack", "role"]
+        self.failover = Gauge("coderag_failover_active", "1 while the other model answers for a role.", role, **known)
+        self.rollout = Gauge("coderag_rollout_active", "1 while a role gets a new server.", role, **known)
+        self.failovers = Counter(
+            "coderag_failovers_total", "Moves of a role to the other model.", [*role, "reason"], **known
+        )
+        self.wedged = Counter("coderag_wedged_servers_total", "Servers that were replaced.", role, **known)
         self.condition = Gauge(
             "coderag_stack_condition",
             "1 for the status that a condition of a stack has.",
@@ -43,6 +51,13 @@ class Metrics:
             self.deletes.labels(kind).inc(number)
         self.status_writes.inc(outcome.status_written)
         self.show(key, outcome.conditions)
+        for role, state in outcome.roles.items():
+            self.failover.labels(*key, role).set(bool(state.active))
+            self.rollout.labels(*key, role).set(is_under_way(state))
+        for role, reason in outcome.moves:
+            self.failovers.labels(*key, role, reason).inc()
+        for role in outcome.wedged:
+            self.wedged.labels(*key, role).inc()
 
     def show(self, key: Key, conditions: Iterable[Mapping[str, Any]]) -> None:
         """Show the conditions of a stack."""
@@ -53,4 +68,5 @@ class Metrics:
     def forget(self, key: Key) -> None:
         """Show nothing of a stack any more."""
         namespace, stack = key
-        self.condition.remove_by_labels({"namespace": namespace, "stack": stack})
+        for metric in (self.condition, self.failover, self.rollout, self.failovers, self.wedged):
+            metric.remove_by_labels({"namespace": namespace, "stack": stack})

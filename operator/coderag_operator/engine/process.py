@@ -20,6 +20,7 @@ from coderag_operator.engine import audit, handlers
 from coderag_operator.engine.health import LEADING, STANDBY, STOPPING, SYNCING, Health, serve_metrics, start_server
 from coderag_operator.engine.leader import Leader
 from coderag_operator.engine.metrics import Metrics
+from coderag_operator.engine.model_prober import ModelProber
 from coderag_operator.engine.prober import Prober
 from coderag_operator.engine.recorder import Recorder
 from coderag_operator.engine.store import Store
@@ -49,8 +50,9 @@ class Process:
         self.leader = Leader(self.kube, settings.pod_namespace, settings.lease_name, settings.pod_name)
         self.store, self.queue = Store(), WorkQueue()
         self.prober = Prober(self.store, self.queue, self.kube, self.pool)
+        self.model_prober = ModelProber(self.store, self.queue, self.kube, self.pool)
         self.workers = Workers(
-            Tools(self.kube, settings.images), self.store, self.queue, self.prober,
+            Tools(self.kube, settings.images), self.store, self.queue, self.prober, self.model_prober,
             Recorder(self.kube, settings.pod_name), self.metrics, self.pool, settings.resync_seconds,
         )  # fmt: skip
         self.stop, self.leading = asyncio.Event(), asyncio.Event()
@@ -93,6 +95,7 @@ class Process:
         tasks = {
             asyncio.create_task(kopf.run_tasks(kopf_tasks, ignored=await others(kopf_tasks)), name="kopf"),
             asyncio.create_task(self.prober.run(), name="prober"),
+            asyncio.create_task(self.model_prober.run(), name="model prober"),
             asyncio.create_task(self._audit(), name="audit"),
             *(asyncio.create_task(self.workers.run(), name=f"worker {n}") for n in range(self.settings.workers)),
         }

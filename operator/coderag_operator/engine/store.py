@@ -6,6 +6,7 @@ audit.
 
 from collections.abc import Iterable, Iterator
 
+from coderag_operator.desired import ROLES
 from coderag_operator.engine.workqueue import Key
 from coderag_operator.observed.child import Child, Live
 
@@ -17,6 +18,7 @@ class Store:
         self._stacks: dict[Key, Live] = {}
         self._children: dict[Key, dict[str, Child]] = {}
         self._homes: dict[str, Key] = {}  # where each child is, by UID
+        self._model_pods: dict[str, Child] = {}
 
     def __iter__(self) -> Iterator[Key]:
         """Yield the key of every stack."""
@@ -47,12 +49,15 @@ class Store:
         if before != key:
             self._remove(before, child.uid)
         self._homes[child.uid] = key
+        if child.kind == "Pod" and child.component in ROLES:
+            self._model_pods[child.uid] = child
         self._children.setdefault(key, {})[child.uid] = child
         return before if before != key else None
 
     def drop_child(self, child: Child) -> Key:
         """Forget a child."""
         key = self._homes.pop(child.uid, (child.namespace, child.stack))
+        self._model_pods.pop(child.uid, None)
         self._remove(key, child.uid)
         return key
 
@@ -69,6 +74,15 @@ class Store:
     def children(self, key: Key) -> tuple[Child, ...]:
         """Return the children of a stack."""
         return tuple(self._children.get(key, {}).values())
+
+    def child(self, key: Key, kind: str, component: str) -> Child | None:
+        """Return the child of a kind that belongs to a component, None when there is none."""
+        children = self._children.get(key, {}).values()
+        return next((child for child in children if child.kind == kind and child.component == component), None)
+
+    def model_pods(self) -> tuple[Child, ...]:
+        """Return the pods of all model servers."""
+        return tuple(self._model_pods.values())
 
     def of_kind(self, kind: str) -> Iterable[Child]:
         """Return every child of a kind, of whichever stack."""

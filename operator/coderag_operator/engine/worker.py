@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
 from coderag_operator.engine.metrics import Metrics
+from coderag_operator.engine.model_prober import ModelProber
 from coderag_operator.engine.prober import Prober
 from coderag_operator.engine.recorder import Recorder
 from coderag_operator.engine.store import Store
@@ -28,13 +29,15 @@ class Workers:
         store: Store,
         queue: WorkQueue,
         prober: Prober,
+        model_prober: ModelProber,
         recorder: Recorder,
         metrics: Metrics,
         pool: Executor,
         resync_seconds: float,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        self._tools, self._store, self._queue, self._prober = tools, store, queue, prober
+        self._tools, self._store, self._queue = tools, store, queue
+        self._prober, self._model_prober = prober, model_prober
         self._recorder, self._metrics, self._pool = recorder, metrics, pool
         self._resync_seconds, self._rng = resync_seconds, rng
         self._memories: dict[Key, Memory] = {}
@@ -58,7 +61,9 @@ class Workers:
             return
         memory = self._memories.setdefault(key, Memory())
         failures = self._queue.failures(key)
-        seen = Seen(body, self._store.children(key), memory, self._prober.report(key), failures)
+        children = self._store.children(key)
+        pulses = self._model_prober.pulses(children)
+        seen = Seen(body, children, memory, self._prober.report(key), failures, pulses)
         try:
             outcome = await self._run(seen)
         except Failure as failure:

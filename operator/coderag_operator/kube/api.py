@@ -97,9 +97,14 @@ class ApiKube:
         except Vanished:
             return None
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
-        """Delete the object of this uid; False when it is gone or another one has taken its name."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
+        """Delete the object of this uid; False when it is gone or another one has taken its name.
+
+        `grace` in seconds replaces a pod's own.
+        """
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
         try:
             self._call("DELETE", kind.path(namespace, name), {**options, "preconditions": {"uid": uid}})
         except Vanished:

@@ -34,8 +34,8 @@ class Memory:
         self._refused.pop(child.key, None)
         return child
 
-    def keep_created(self, live: Live) -> Child:
-        """Remember an object that was created."""
+    def keep_written(self, live: Live) -> Child:
+        """Remember an object that was created or changed by anything but an apply."""
         child = project(live)
         self._written[child.key] = (child, self.clock())
         return child

@@ -26,8 +26,11 @@ class Kube(Protocol):
         """Return an object, or None when there is none."""
         ...
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
-        """Delete the object of this uid; False when it is gone or another one has taken its name."""
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
+        """Delete the object of this uid; False when it is gone or another one has taken its name.
+
+        `grace` in seconds replaces a pod's own.
+        """
         ...
 
     def replace(self, manifest: Manifest) -> Manifest:

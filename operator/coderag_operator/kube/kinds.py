@@ -30,6 +30,7 @@ class Kind:
 STACK = Kind("CodeRagStack", GROUP, VERSION, "coderagstacks")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 EVENT = Kind("Event", "", "v1", "events")
+REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets")
 POD = Kind("Pod", "", "v1", "pods")
 SECRET = Kind("Secret", "", "v1", "secrets")
 CHILDREN = (
@@ -45,4 +46,4 @@ CHILDREN = (
     Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
 )
 WATCHED = (*CHILDREN, POD, SECRET)
-BY_NAME = {kind.name: kind for kind in (*WATCHED, STACK, LEASE, EVENT)}
+BY_NAME = {kind.name: kind for kind in (*WATCHED, STACK, LEASE, EVENT, REPLICA_SET)}

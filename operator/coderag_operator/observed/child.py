@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from coderag_operator.observed.details import Claim, Data, Details, Job, Nothing, Pod, Route, Workload
 
 Live = Mapping[str, Any]
 STACK = "coderag.dev/stack"
+REVISION = "coderag.dev/revision"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
@@ -79,8 +81,12 @@ def read_mark(live: Live) -> str:
 
 def read_owner(metadata: Live) -> str:
     """Return the UID of the object's controller, empty when it has none."""
-    references = metadata.get("ownerReferences") or []
-    return next((str(one.get("uid", "")) for one in references if one.get("controller")), "")
+    return str(read_controller(metadata).get("uid", ""))
+
+
+def read_controller(metadata: Live) -> Live:
+    """Return the reference to the object's controller, empty when it has none."""
+    return next((one for one in metadata.get("ownerReferences") or [] if one.get("controller")), {})
 
 
 def read_details(live: Live) -> Details:
@@ -115,6 +121,7 @@ def read_workload(live: Live) -> Workload:
         ready=status.get("readyReplicas", 0),
         late=(conditions.get("Progressing") or {}).get("reason") == "ProgressDeadlineExceeded",
         paused=bool(spec.get("paused")),
+        revision=read_revision(spec.get("template") or {}),
         frozen_fields={
             name: spec[name] for name in ("selector", "serviceName", "volumeClaimTemplates") if name in spec
         },
@@ -138,16 +145,32 @@ def read_pod(live: Live) -> Pod:
     metadata, status = live["metadata"], live.get("status") or {}
     conditions = {one["type"]: one for one in status.get("conditions") or []}
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    scheduled = conditions.get("PodScheduled") or {}
+    scheduled, ready = conditions.get("PodScheduled") or {}, conditions.get("Ready") or {}
     return Pod(
-        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        ready=ready.get("status") == "True",
         phase=status.get("phase", "Pending"),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         waiting=tuple(sorted(filter(None, map(read_waiting, containers)))),
         endings=tuple(filter(None, (read_ending(one) for one in containers))),
         serves=frozenset(read_serves(metadata.get("labels") or {})),
         evicted=status.get("reason", "") if status.get("phase") == "Failed" else "",
+        turned=read_time(ready.get("lastTransitionTime") or metadata.get("creationTimestamp")),
+        address=status.get("podIP", ""),
+        revision=read_revision(live),
+        controller=next(
+            (one.get("name", "") for one in metadata.get("ownerReferences") or [] if one.get("controller")), ""
+        ),
     )
+
+
+def read_revision(live: Live) -> str:
+    """Return the revision that a pod or a pod template is marked with."""
+    return str(((live.get("metadata") or {}).get("annotations") or {}).get(REVISION, ""))
+
+
+def read_time(text: str | None) -> int:
+    """Return a time of the API in seconds of the epoch, 0 when there is none."""
+    return int(datetime.fromisoformat(text).timestamp()) if text else 0
 
 
 def read_waiting(container: Live) -> tuple[str, str] | None:

@@ -17,6 +17,7 @@ class Workload:
     ready: int = 0
     late: bool = False
     paused: bool = False
+    revision: str = ""  # of the pod template, where the operator gave it one
     frozen_fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -43,7 +44,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod: why it does not start, what its containers said at the end, and the roles it is labelled to serve."""
+    """A pod: why it does not start, what its containers said at the end, and the roles it is labelled to serve.
+
+    `turned` is when it became ready or not ready, in seconds of the epoch; `controller` is the name of its ReplicaSet.
+    """
 
     ready: bool = False
     phase: str = "Pending"
@@ -52,6 +56,10 @@ class Pod:
     endings: tuple[str, ...] = ()
     serves: frozenset[str] = frozenset()
     evicted: str = ""
+    turned: int = 0
+    address: str = ""
+    revision: str = ""
+    controller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MODEL, FETCH, KEYS = "model.", "fetch.", "keys"
+from coderag_operator.observed.roles import RoleState, read_role, write_role
+
+MODEL, FETCH, ROLE, KEYS = "model.", "fetch.", "role.", "keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything in the ConfigMap: models and failed fetches by SHA-256, and the UID of the keys Secret we made."""
+    """Everything in the ConfigMap: models and failed fetches by SHA-256, roles, the UID of the keys Secret we made."""
 
     models: Mapping[str, Fetched] = field(default_factory=dict)
     fetches: Mapping[str, Failed] = field(default_factory=dict)
     keys_uid: str = ""
+    roles: Mapping[str, RoleState] = field(default_factory=dict)
 
 
 def read_facts(values: Mapping[str, str]) -> Facts:
@@ -46,7 +49,8 @@ def read_facts(values: Mapping[str, str]) -> Facts:
     found = {name: document for name, text in values.items() if (document := read_entry(text)) is not None}
     models = {name.removeprefix(MODEL): read_fetched(one) for name, one in found.items() if name.startswith(MODEL)}
     fetches = {name.removeprefix(FETCH): read_failed(one) for name, one in found.items() if name.startswith(FETCH)}
-    return Facts(models, fetches, str(found.get(KEYS, {}).get("uid", "")))
+    roles = {name.removeprefix(ROLE): read_role(one) for name, one in found.items() if name.startswith(ROLE)}
+    return Facts(models, fetches, str(found.get(KEYS, {}).get("uid", "")), roles)
 
 
 def write_facts(facts: Facts) -> dict[str, str]:
@@ -60,6 +64,7 @@ def write_facts(facts: Facts) -> dict[str, str]:
             "attempts": fetch.attempts, "reason": fetch.reason, "message": fetch.message, "final": fetch.final,
             "jobUid": fetch.job_uid, "failedAt": fetch.failed_at,
         }  # fmt: skip
+    entries |= {ROLE + role: entry for role, state in facts.roles.items() if (entry := write_role(state))}
     if facts.keys_uid:
         entries[KEYS] = {"uid": facts.keys_uid}
     return {name: json.dumps(entry, sort_keys=True, ensure_ascii=False) for name, entry in sorted(entries.items())}

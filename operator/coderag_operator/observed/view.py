@@ -7,6 +7,7 @@ from typing import Protocol
 from coderag_operator.observed.components import Component
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.roles import RoleState, Rollout
 
 ROLES = {"chat": "code", "code": "chat"}  # a role, and who stands in for it
 
@@ -38,7 +39,10 @@ class Fetch:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that the conditions are made from. `invalid` is why the spec of this generation is not followed."""
+    """Everything that the conditions are made from. `invalid` is why the spec of this generation is not followed.
+
+    `alive`: some component has pods. `suspended` holds during maintenance too.
+    """
 
     generation: int
     components: Mapping[str, Component]
@@ -51,6 +55,9 @@ class View:
     index: Index | None = None
     invalid: str = ""
     suspended: bool = False
+    maintenance: bool = False
+    alive: bool = True
+    roles: Mapping[str, RoleState] = field(default_factory=dict)
     unfinished: bool = False
 
     def serves(self, role: str) -> bool:
@@ -60,6 +67,11 @@ class View:
     def serving(self, component: str) -> bool:
         """Tell whether a component has a ready pod, of whichever generation."""
         return component in self.components and self.components[component].serving
+
+    def rollout(self, role: str) -> Rollout | None:
+        """Return the rollout of a role that is under way, None when there is none or it was undone."""
+        rollout = self.roles[role].rollout if role in self.roles else None
+        return rollout if rollout and rollout.step != "RolledBack" else None
 
     def active(self, role: str) -> str:
         """Return which model answers for a role through the gateway, empty when none does."""

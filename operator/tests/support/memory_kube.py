@@ -65,7 +65,7 @@ class MemoryKube:
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return duplicate(self.objects.get((kind.name, namespace, name)))
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> bool:
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
         return self._write("delete", (kind.name, namespace, name), lambda key: self._delete(key, uid))
 
     def replace(self, manifest: Manifest) -> Manifest:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coderag_operator.errors import Failure
+from coderag_operator.failover import Pulse
 from coderag_operator.kube.cache import Memory
-from coderag_operator.observed.child import STACK, Child, project
+from coderag_operator.kube.kinds import WATCHED
+from coderag_operator.observed.child import COMPONENT, REVISION, STACK, Child, project
 from coderag_operator.observed.index import Index, Repository
 from coderag_operator.reconcile import Outcome, Seen, Tools, reconcile
 from tests.support.memory_kube import Crash, MemoryKube, Name, duplicate
@@ -17,6 +19,7 @@ IMAGES = {
     name: f"registry.example/coderag-{name}:1" for name in ("llama", "model", "embedding", "rag", "gateway", "qdrant")
 }
 NAMESPACE = "team"
+SHOWN = {kind.name for kind in WATCHED}
 WORKLOADS = ("Deployment", "StatefulSet")
 SHA = {"chat": "a" * 64, "code": "b" * 64}
 
@@ -60,6 +63,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.memory = self.fresh_memory()
+        self.servers = ModelServers(self.kube, lambda: self.now)
         self.kube.create(
             {
                 "apiVersion": "coderag.dev/v1alpha1", "kind": "CodeRagStack", "spec": self.spec,
@@ -104,7 +108,7 @@ class Simulation:
         found = tuple(
             project({**live, "kind": kind})
             for (kind, _, _), live in self.kube.objects.items()
-            if live["metadata"].get("labels", {}).get(STACK) == self.name
+            if live["metadata"].get("labels", {}).get(STACK) == self.name and kind in SHOWN
         )
         return duplicate(self.stack), found
 
@@ -113,7 +117,8 @@ class Simulation:
         body, children = view or self.view()
         tools = Tools(self.kube, IMAGES, lambda: self.now)
         try:
-            outcome = reconcile(tools, Seen(body, children, self.memory, self.index, self.failures))
+            seen = Seen(body, children, self.memory, self.index, self.failures, self.servers.pulses())
+            outcome = reconcile(tools, seen)
         except Failure:
             self.failures += 1
             return None
@@ -140,7 +145,8 @@ class Simulation:
         """Make every workload ready and every fetch Job end, as a healthy cluster would."""
         for kind in WORKLOADS:
             for live in list(self.kube.of(kind)):
-                self.make_ready(live)
+                if not self.servers.run(live):
+                    self.make_ready(live)
         for job in list(self.kube.of("Job")):
             self.finish(job)
 
@@ -190,9 +196,111 @@ class Simulation:
         self.index = Index(True, "identity", tuple(Repository(name, "main", "Served", commit) for name in names))
 
 
+@dataclass
+class ModelServers:
+    """The controller of chat's and code's Deployments, the kubelet below it, and what a prober would see.
+
+    A pod whose revision is in `broken` never becomes ready, one in `dumb` fails its canaries, one in `stuck` hangs.
+    """
+
+    kube: MemoryKube
+    clock: Callable[[], datetime]
+    broken: set[str] = field(default_factory=set)
+    dumb: set[str] = field(default_factory=set)
+    stuck: dict[str, float] = field(default_factory=dict)  # by role, since when
+    down: set[str] = field(default_factory=set)  # roles whose pod is not ready
+
+    def run(self, live: dict[str, Any]) -> bool:
+        """Do one step for a Deployment of a model server; tell whether it is one."""
+        role = live["metadata"]["labels"][COMPONENT]
+        if live["kind"] != "Deployment" or role not in ("chat", "code"):
+            return False
+        wanted = live["spec"]["template"]["metadata"]["annotations"].get(REVISION, "")
+        pods = self.pods(role)
+        old = [pod for pod in pods if pod["metadata"]["annotations"][REVISION] != wanted]
+        replicas = live["spec"]["replicas"]
+        if not live["spec"].get("paused"):
+            for pod in pods if replicas == 0 else old:
+                self.kube.remove(("Pod", NAMESPACE, pod["metadata"]["name"]))
+            if not pods and replicas:
+                self.start(live, role)
+        for pod in self.pods(role):
+            self.set_ready(pod, role not in self.down and self.revision(pod) not in self.broken)
+        self.report(live, wanted)
+        return True
+
+    def pods(self, role: str) -> list[dict[str, Any]]:
+        """Return the pods of a role."""
+        return [pod for pod in self.kube.of("Pod") if pod["metadata"]["labels"].get(COMPONENT) == role]
+
+    def revision(self, pod: dict[str, Any]) -> str:
+        """Return the template that a pod was made from."""
+        return pod["metadata"]["annotations"].get(REVISION, "")
+
+    def start(self, live: dict[str, Any], role: str) -> None:
+        """Make a ReplicaSet and its pod."""
+        template, owner = live["spec"]["template"], live["metadata"]
+        name = f"{owner['name']}-{template['metadata']['annotations'][REVISION]}"
+        labels = template["metadata"]["labels"] | {"pod-template-hash": name.rpartition("-")[2]}
+        made = {"metadata": {**template["metadata"], "labels": labels}, "spec": template["spec"]}
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
+        owned = {"ownerReferences": [{"uid": owner["uid"], "name": owner["name"], "controller": True}]}
+        self.kube.add(
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata | owned, "spec": {"template": made}}
+        )
+        parent = self.kube.objects["ReplicaSet", NAMESPACE, name]["metadata"]
+        reference = {"uid": parent["uid"], "name": name, "controller": True}
+        count = len(self.kube.writes)
+        pod = {
+            "name": f"{name}-{role}{count}", "namespace": NAMESPACE, "labels": dict(labels),
+            "annotations": dict(template["metadata"]["annotations"]), "ownerReferences": [reference],
+            "creationTimestamp": stamp(self.clock()),
+        }  # fmt: skip
+        status = {"phase": "Running", "podIP": "10.0.0.1"}
+        self.kube.add({"apiVersion": "v1", "kind": "Pod", "metadata": pod, "status": status})
+
+    def set_ready(self, pod: dict[str, Any], ready: bool) -> None:
+        """Turn a pod ready or not ready, with the time of the turn."""
+        text = "True" if ready else "False"
+        before = (pod["status"].get("conditions") or [{}])[0].get("status")
+        if before != text:
+            turned = {"type": "Ready", "status": text, "lastTransitionTime": stamp(self.clock())}
+            name = ("Pod", NAMESPACE, pod["metadata"]["name"])
+            self.kube.edit(name, lambda one: one["status"].update(conditions=[turned]))
+
+    def report(self, live: dict[str, Any], wanted: str) -> None:
+        """Write the Deployment's status."""
+        pods = self.pods(live["metadata"]["labels"][COMPONENT])
+        ready = [pod for pod in pods if pod["status"].get("conditions", [{}])[0].get("status") == "True"]
+        status = {
+            "observedGeneration": live["metadata"].get("generation", 0), "replicas": len(pods),
+            "updatedReplicas": sum(self.revision(pod) == wanted for pod in pods), "readyReplicas": len(ready),
+        }  # fmt: skip
+        self.kube.edit(("Deployment", NAMESPACE, live["metadata"]["name"]), lambda one: one.update(status=status))
+
+    def pulses(self) -> dict[str, Pulse]:
+        """Return what the prober knows: each server has passed its canaries, unless it is made to fail."""
+        found = {}
+        for role in ("chat", "code"):
+            for pod in self.pods(role):
+                dumb = self.revision(pod) in self.dumb
+                trouble = "a request was answered with 500" if dumb else ""
+                found[pod["metadata"]["uid"]] = Pulse(self.stuck.get(role), 0 if dumb else 3, trouble)
+        return found
+
+
+def stamp(time: datetime) -> str:
+    """Return a time as the API writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def snapshot(kube: MemoryKube) -> dict[Name, dict[str, Any]]:
     """Return the children without what differs from run to run: versions, UIDs, random values, and hashes of those."""
-    return {rename(name): mask(live) for name, live in kube.objects.items() if name[0] not in ("Pod", "CodeRagStack")}
+    return {
+        rename(name): mask(live)
+        for name, live in kube.objects.items()
+        if name[0] not in ("Pod", "CodeRagStack", "ReplicaSet")
+    }
 
 
 def rename(name: Name) -> Name:

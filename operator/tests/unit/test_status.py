@@ -57,7 +57,7 @@ def test_a_role_keeps_its_time_until_another_answers() -> None:
     before = build(view())
     assert build(view(), before, "t2")["roles"] == before["roles"]
     chat = build(view("chat"), before, "t2")["roles"][0]
-    assert chat == {"role": "chat", "active": "code", "since": "t2", "reason": "StandIn"}
+    assert chat == {"role": "chat", "active": "code", "since": "t2", "from": "chat", "reason": "StandIn"}
     assert build(view("gateway"), before, "t2")["roles"][0]["reason"] == "NotServed"
 
 

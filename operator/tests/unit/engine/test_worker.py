@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from coderag_operator.engine import worker as module
 from coderag_operator.engine.metrics import Metrics
+from coderag_operator.engine.model_prober import ModelProber
 from coderag_operator.engine.prober import Prober
 from coderag_operator.engine.recorder import Recorder
 from coderag_operator.engine.store import Store
@@ -28,9 +29,10 @@ class World:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.kube, self.store, self.queue, self.metrics = MemoryKube(), Store(), WorkQueue(rng=lambda: 1.0), Metrics()
         prober = Prober(self.store, self.queue, self.kube, pool)
+        model_prober = ModelProber(self.store, self.queue, self.kube, pool)
         tools, recorder = Tools(self.kube, {}), Recorder(self.kube, "pod")
         self.workers = Workers(
-            tools, self.store, self.queue, prober, recorder, self.metrics, pool, 600, rng=lambda: 0.5
+            tools, self.store, self.queue, prober, model_prober, recorder, self.metrics, pool, 600, rng=lambda: 0.5
         )
         self.delays: list[float] = []
         self.queue.add_after = lambda key, seconds: self.delays.append(seconds)  # type: ignore[method-assign]

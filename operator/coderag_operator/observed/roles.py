@@ -1,0 +1,81 @@
+"""Who answers for a role and why, as a fact: what a failover and a rollout have to remember over a restart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OWN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A change of a role's server. Times are in seconds of the epoch; `previous` is the ReplicaSet to go back to."""
+
+    revision: str
+    step: str
+    since: int
+    previous: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """Who answers: `active` is empty while the role's own server does. `failovers` are the times of the unplanned ones.
+
+    `served`: its own server has answered before, so that its absence is a failure and not a first start. `rejected` is
+    a template revision that was rolled back, `memory` what the server that runs was reckoned to take, in MiB.
+    """
+
+    active: str = OWN
+    since: int = 0
+    reason: str = ""
+    failovers: tuple[int, ...] = field(default=())
+    served: bool = False
+    rollout: Rollout | None = None
+    rejected: str = ""
+    memory: int = 0
+
+
+def read_role(entry: Mapping[str, Any]) -> RoleState:
+    """Return a role's state from its fact; what is missing or of another type counts as unknown."""
+    rollout = entry.get("rollout")
+    failovers = entry.get("failovers")
+    return RoleState(
+        active=_text(entry, "active"),
+        since=_number(entry, "since"),
+        reason=_text(entry, "reason"),
+        failovers=tuple(one for one in failovers if isinstance(one, int)) if isinstance(failovers, list) else (),
+        served=entry.get("served") is True,
+        rollout=_read_rollout(rollout) if isinstance(rollout, dict) else None,
+        rejected=_text(entry, "rejected"),
+        memory=_number(entry, "memory"),
+    )
+
+
+def _read_rollout(entry: Mapping[str, Any]) -> Rollout:
+    texts = {name: _text(entry, name) for name in ("revision", "step", "previous", "message")}
+    return Rollout(**texts, since=_number(entry, "since"))
+
+
+def write_role(state: RoleState) -> dict[str, Any]:
+    """Return the fact of a role; empty when there is nothing to remember."""
+    rollout = state.rollout
+    entry: dict[str, Any] = {
+        "active": state.active, "since": state.since, "reason": state.reason, "failovers": list(state.failovers),
+        "served": state.served, "rejected": state.rejected, "memory": state.memory,
+        "rollout": rollout and {
+            "revision": rollout.revision, "step": rollout.step, "since": rollout.since, "previous": rollout.previous,
+            "message": rollout.message,
+        },
+    }  # fmt: skip
+    return {name: value for name, value in entry.items() if value}
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(entry: Mapping[str, Any], name: str) -> int:
+    value = entry.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
