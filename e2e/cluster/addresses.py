@@ -1,4 +1,4 @@
-"""Which address a cluster gets: a pair of its own that nothing on this machine uses, remembered in its folder."""
+"""Which addresses a cluster gets: some of its own that nothing on this machine uses, remembered in its folder."""
 
 import ipaddress
 import json
@@ -23,8 +23,18 @@ class Slot:
 
     @property
     def network(self) -> ipaddress.IPv4Network:
-        """The four addresses of the pair."""
-        return ipaddress.IPv4Network(f"{SLOTS[self.number]}.0/30")
+        """Every address of the slot."""
+        return ipaddress.IPv4Network(f"{SLOTS[self.number]}.0/24")
+
+    @property
+    def outside(self) -> ipaddress.IPv4Network:
+        """The addresses of the way out, seen by nobody but the cluster."""
+        return ipaddress.IPv4Network(f"{SLOTS[self.number]}.128/25")
+
+    @property
+    def resolver(self) -> str:
+        """Where the way out answers for names; the third address is slirp4netns' own choice."""
+        return str(self.outside.network_address + 3)
 
     @property
     def host(self) -> str:

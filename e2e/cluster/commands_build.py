@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from e2e.cluster import images, programs
+from e2e.cluster import image_store, images, programs
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS
 from e2e.cluster.state import State, clusters
@@ -46,6 +46,7 @@ def clean_cache(_: argparse.Namespace) -> None:
         raise ClusterError(f"clusters are still there: {', '.join(names)}", "take them down first")
     programs.clean()
     images.clean()
+    image_store.clean()
 
 
 def print_references(options: argparse.Namespace) -> None:

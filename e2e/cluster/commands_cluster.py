@@ -67,6 +67,4 @@ def load_images(options: argparse.Namespace) -> None:
     references = [*options.images, *([image.reference for image in images.known().values()] if options.all else [])]
     if not references:
         raise ClusterError("no image is named", "name references or archives, or give --all")
-    provider = opened(options)
-    for reference in references:
-        provider.load_image(reference)
+    opened(options).load_images(references)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,13 @@ class KindProvider:
             problem="" if ready else ("the API does not answer" if settings else "not up"),
         )
 
-    def load_image(self, reference: str) -> None:
-        """Copy an image from the engine, or the images of an archive, into the node."""
-        verb = "image-archive" if Path(reference).is_file() else "docker-image"
-        with ticking(f"loading {reference} into the node"):
-            self._kind("load", verb, reference)
+    def load_images(self, references: Sequence[str]) -> None:
+        """Copy images from the engine, and those of archives, into the node; kind leaves out what it has."""
+        archives = [each for each in references if Path(each).is_file()]
+        for verb, wanted in (("image-archive", archives), ("docker-image", sorted(set(references) - set(archives)))):
+            if wanted:
+                with ticking(f"loading {', '.join(wanted)} into the node"):
+                    self._kind("load", verb, *wanted)
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""

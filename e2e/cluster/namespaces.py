@@ -7,7 +7,7 @@ to unmount; folders whose path is fixed in the programs are its own as well.
 
 from pathlib import Path
 
-from e2e.cluster import programs
+from e2e.cluster import programs, way_out
 from e2e.cluster.addresses import Slot, take
 from e2e.cluster.commands import run
 from e2e.cluster.errors import ClusterError
@@ -36,6 +36,8 @@ class Namespaces:
             if not self.network.exists():
                 self._make_network(slot)
         self._hold()
+        if way_out.possible():
+            self._open(slot)
         return slot
 
     def _make_network(self, slot: Slot) -> None:
@@ -51,10 +53,21 @@ class Namespaces:
             [*inside, "link", "set", "lo", "up"],
             [*inside, "address", "add", f"{slot.node}/30", "dev", "eth0"],
             [*inside, "link", "set", "eth0", "up"],
-            [*inside, "route", "add", "default", "via", slot.host],
             ["nsenter", f"--net={self.network}", "sysctl", "-qw", "net.ipv4.ip_forward=1"],
         ):
             run(command, what=what)
+        masquerade = ["nsenter", f"--net={self.network}", "nft", "--file", "-"]
+        run(masquerade, what=what, text_in=way_out.MASQUERADE)
+
+    def _open(self, slot: Slot) -> None:
+        """Start the process that is the way out, unless it runs; it is outside itself."""
+        outside = Processes(self.state)
+        outside.start(way_out.command(slot, self.network))
+        outside.await_ready(way_out.NAME, self._has_default_route, 60)
+
+    def _has_default_route(self) -> bool:
+        listing = run(["ip", "-netns", self.name, "route", "show", "default"], what="reading the cluster's routes")
+        return way_out.INTERFACE in listing.stdout
 
     def _hold(self) -> None:
         """Start the process that keeps the mount namespace, then hide behind mounts what must not be shared."""

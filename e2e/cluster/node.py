@@ -6,13 +6,28 @@ processes started again.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import addresses, base_image, cgroups, node_config, node_images, packages, programs
+from e2e.cluster import (
+    addresses,
+    base_image,
+    cgroups,
+    enforcer,
+    image_store,
+    node_config,
+    node_images,
+    packages,
+    policies,
+    programs,
+    volumes,
+    way_out,
+)
 from e2e.cluster.api_server import Layout, api_server, controller_manager, etcd
 from e2e.cluster.certificates import Authority, Subject
+from e2e.cluster.commands import run
 from e2e.cluster.control_plane import (
     PATIENCE,
     api_answers,
@@ -46,10 +61,19 @@ PARTS = (
     "kubelet",
     "kube-proxy",
     "coredns",
-    "volumes",
+    volumes.USER,
+    enforcer.USER,
 )
 # What would start a container again ends before the containers do.
-BEFORE_CONTAINERS = ("volumes", "kubelet", "kube-proxy", "coredns", "kube-scheduler", "kube-controller-manager")
+BEFORE_CONTAINERS = (
+    volumes.USER,
+    "kubelet",
+    "kube-proxy",
+    enforcer.USER,
+    "coredns",
+    "kube-scheduler",
+    "kube-controller-manager",
+)
 AFTER_CONTAINERS = ("containerd", "kube-apiserver", "etcd")
 
 
@@ -89,7 +113,8 @@ class NodeProvider:
     def status(self) -> Status:
         """What is there now; changes nothing."""
         settings = self.state.settings() or {}
-        running = {name: self.state.running(name) for name in (HOLDER, *PARTS)}
+        outside = (HOLDER, way_out.NAME) if way_out.possible() else (HOLDER,)
+        running = {name: self.state.running(name) for name in (*outside, *PARTS)}
         ready = bool(settings) and all(running.values()) and api_answers(self.state) and self.kubectl.nodes_ready()
         return Status(
             name=self.state.name,
@@ -103,9 +128,9 @@ class NodeProvider:
             problem=self._problem(settings, running) if not ready else "",
         )
 
-    def load_image(self, reference: str) -> None:
-        """Make an image known to the node."""
-        NodeImages(self._node()).load(reference)
+    def load_images(self, references: Sequence[str]) -> None:
+        """Make images known to the node."""
+        NodeImages(self._node()).load(references)
 
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
@@ -144,16 +169,20 @@ class NodeProvider:
         slot = self.namespaces.up()
         cgroups.create(self.state.name)
         layout = self._layout(slot)
-        node = Node(layout)
+        node = Node(layout, way_out.resolver(slot))
         if self.state.settings() is None:
             self._prepare(node)
         start_api(self.processes, layout)
         commands = self._commands(node)
+        if not self.state.running("containerd"):
+            image_store.take(node.containerd_root)
         for name in ("containerd", "kube-controller-manager", "kube-scheduler"):
             self.processes.start(commands[name])
         self.kubectl("apply", "--server-side", "--filename", str(PACKAGE / "bootstrap.json"))
         self.processes.await_ready("containerd", lambda: node_images.answers(node), PATIENCE)
-        NodeImages(node).load(base_image.PAUSE)
+        NodeImages(node).load([base_image.PAUSE])
+        self.processes.start(commands[enforcer.USER])  # before there is a pod that it could miss
+        self.processes.await_ready(enforcer.USER, self._enforces, PATIENCE)
         for name in ("kubelet", "kube-proxy", "coredns", "volumes"):
             self.processes.start(commands[name])
         self._await_node(node)
@@ -171,7 +200,8 @@ class NodeProvider:
         authority.issue("kubelet", Subject(f"system:node:{node.name}", "system:nodes"))
         authority.issue("kubelet-server", Subject(node.name, names=[node.name, layout.address]))
         authority.issue("coredns", Subject("coderag-dns"))
-        authority.issue("volumes", Subject("coderag-volumes"))
+        for helper in (volumes.USER, enforcer.USER):
+            authority.issue(helper, Subject(f"coderag-{helper}"))
         users = ["admin", "controller-manager", "scheduler", "proxy", "kubelet", "coredns"]
         write_kubeconfigs(self.state, authority, layout.server, users)
         node_config.write_files(node)
@@ -187,15 +217,21 @@ class NodeProvider:
             node_config.kubelet(node),
             node_config.proxy(node),
             node_config.coredns(node),
-            volumes_command(node),
+            helper_command(node, volumes.USER, volumes.__name__, "--folder", node.folder / "volumes"),
+            helper_command(node, enforcer.USER, enforcer.__name__),
         )
         return {command.name: command for command in commands}
 
     def _await_node(self, node: Node) -> None:
         """Wait until kubelet has joined, the node is Ready and the name service answers."""
         self.processes.await_ready("kubelet", self.kubectl.nodes_ready, PATIENCE)
-        for name in ("coredns", "kube-proxy", "volumes"):
+        for name in ("coredns", "kube-proxy", volumes.USER):
             self.processes.await_ready(name, lambda: True)
+
+    def _enforces(self) -> bool:
+        """Are the NetworkPolicies' rules in force?"""
+        command = self.namespaces.wrap(["nft", "list", "table", "ip", policies.TABLE])
+        return run(command, what="looking for the NetworkPolicies' rules", check=False).returncode == 0
 
     def _asked(self) -> Options:
         """The options: those of this call, else those the cluster was made with."""
@@ -210,10 +246,21 @@ class NodeProvider:
         for name in BEFORE_CONTAINERS:
             self.processes.stop(name)
         cgroups.kill(self.state.name)
+        images = self._images_without_containers(slot)
         self.processes.stop_all(AFTER_CONTAINERS)
         cgroups.remove(self.state.name)
+        if images:
+            image_store.give(images)
         self.namespaces.down(slot)
         self.state.remove()
+
+    def _images_without_containers(self, slot: addresses.Slot | None) -> Path | None:
+        """containerd's folder, if it can be kept for the next cluster: it answers, and gives up its containers."""
+        if slot is None or not self.state.running("containerd"):
+            return None
+        node = Node(self._layout(slot))
+        emptied = node_images.answers(node) and image_store.empty(NodeImages(node).ctr)
+        return node.containerd_root if emptied else None
 
     # -- pieces
 
@@ -239,15 +286,8 @@ class NodeProvider:
         )
 
 
-def volumes_command(node: Node) -> Command:
-    """The volume provisioner, by the Python that runs this."""
-    arguments = [
-        "--server",
-        node.layout.server,
-        "--pki",
-        node.layout.authority.folder,
-        "--folder",
-        node.folder / "volumes",
-    ]
+def helper_command(node: Node, user: str, module: str, *more: str | Path) -> Command:
+    """One of the node's own helpers, by the Python that runs this."""
+    arguments = ["--server", node.layout.server, "--pki", node.layout.authority.folder, *more]
     environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    return Command("volumes", [sys.executable, "-m", "e2e.cluster.volumes", *arguments], environment)
+    return Command(user, [sys.executable, "-m", module, *arguments], environment)

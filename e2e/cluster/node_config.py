@@ -18,9 +18,10 @@ CNI_PLUGINS = "/usr/lib/cni"
 
 @dataclass(frozen=True)
 class Node:
-    """One node: its control plane's layout and its own name."""
+    """One node: its control plane's layout, its own name and its view of the world outside."""
 
     layout: Layout
+    resolver: str = ""  # who knows the names outside, if anyone does
 
     @property
     def name(self) -> str:
@@ -31,6 +32,11 @@ class Node:
     def folder(self) -> Path:
         """The cluster's folder."""
         return self.layout.state.folder
+
+    @property
+    def containerd_root(self) -> Path:
+        """containerd's own folder: images and containers."""
+        return self.folder / "containerd"
 
     @property
     def socket(self) -> Path:
@@ -45,7 +51,7 @@ class Node:
 def containerd_toml(node: Node) -> str:
     """containerd with folders of its own; sandboxes may not lower their OOM score where CAP_SYS_RESOURCE is missing."""
     return f"""version = 2
-root = "{node.folder}/containerd"
+root = "{node.containerd_root}"
 state = "{node.folder}/run/containerd"
 [grpc]
   address = "{node.socket}"
@@ -106,7 +112,9 @@ def kubelet_config(node: Node) -> dict[str, Any]:
 
 
 def corefile(node: Node) -> str:
-    """DNS for the cluster's own names; any other name does not exist, and says so at once."""
+    """DNS: the cluster's own names, then the machine's resolver; names that nobody can have do not exist, at once."""
+    nowhere = "template ANY ANY {\n        rcode NXDOMAIN\n    }"
+    outside = f"forward . {node.resolver}\n    cache 30" if node.resolver else nowhere
     return f"""{DNS_DOMAIN}:53 in-addr.arpa:53 ip6.arpa:53 {{
     bind {node.layout.address}
     errors
@@ -117,12 +125,14 @@ def corefile(node: Node) -> str:
         ttl 5
     }}
 }}
+test:53 invalid:53 example:53 {{
+    bind {node.layout.address}
+    {nowhere}
+}}
 .:53 {{
     bind {node.layout.address}
     errors
-    template ANY ANY {{
-        rcode NXDOMAIN
-    }}
+    {outside}
 }}
 """
 

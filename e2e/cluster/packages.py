@@ -19,6 +19,7 @@ FOR_NODE = {
     "iptables": "iptables",
     "conntrack": "conntrack",
     "openssl": "openssl",
+    "slirp4netns": "slirp4netns",
     "/usr/lib/cni/ptp": "containernetworking-plugins",
 }
 SYSTEM_PATH = os.pathsep.join(["/usr/sbin", "/sbin", "/usr/local/sbin"])

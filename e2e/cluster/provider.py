@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -58,8 +59,8 @@ class Provider(Protocol):
         """What is there now; changes nothing."""
         ...
 
-    def load_image(self, reference: str) -> None:
-        """Make an image known to the node: a reference in local storage, or the path of an archive."""
+    def load_images(self, references: Sequence[str]) -> None:
+        """Make images known to the node: references in local storage, or paths of archives."""
         ...
 
     def kubeconfig(self) -> Path:

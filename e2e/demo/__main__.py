@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from e2e import install
+from e2e.cluster import way_out
 from e2e.cluster.provider import choose
 from e2e.demo import answers
 from e2e.kubectl import Cluster, CommandError
@@ -63,12 +64,13 @@ def fill_stack(manifest: dict[str, Any], models: dict[str, dict[str, str]]) -> d
 
 
 def refuse_unreachable_models(provider: str) -> None:
-    """Say at once that pods of the node provider cannot download: their network ends at this machine."""
+    """Say at once that pods of the node provider cannot download, where this machine gives them no way out."""
     given = [name for name in ("CHAT_MODEL_URL", "CODE_MODEL_URL") if os.environ.get(name)]
-    if given and (choose() if provider == "auto" else provider) == "node":
+    if given and (choose() if provider == "auto" else provider) == "node" and not way_out.possible():
         raise CommandError(
             f"{' and '.join(given)} cannot be reached from the node that runs without a container engine: its pods have"
-            " no route out of this machine; use --provider kind, or install the chart into a cluster of yours"
+            f" no way out, because this machine has no {way_out.TUN} (modprobe tun); or use --provider kind, or install"
+            " the chart into a cluster of yours"
         )
 
 

@@ -86,7 +86,7 @@ def test_only_the_parts_of_a_running_node_can_be_stopped() -> None:
     with pytest.raises(ClusterError, match="is not up"):
         NodeProvider("demo").stop_process("kubelet")
     with pytest.raises(ClusterError, match="is not up"):
-        NodeProvider("demo").load_image("localhost/x")
+        NodeProvider("demo").load_images(["localhost/x"])
 
 
 @pytest.mark.usefixtures("cache")

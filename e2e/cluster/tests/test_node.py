@@ -28,7 +28,7 @@ def node() -> Iterator[NodeProvider]:
     provider.down()
     provider.up()
     ensure_base()
-    provider.load_image(BASE)
+    provider.load_images([BASE])
     provider.kubectl("apply", "--server-side", "--filename", WORKLOAD)
     provider.kubectl("-n", "t", "wait", "--for=condition=Ready", "pod/web", "--timeout=50s")
     yield provider
