@@ -5,7 +5,6 @@ start that was interrupted, or whose namespaces are gone, is cleared and made an
 processes started again.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,7 @@ from e2e.cluster import (
     volumes,
     way_out,
 )
-from e2e.cluster.api_server import Layout, api_server, controller_manager, etcd
+from e2e.cluster.api_server import Layout
 from e2e.cluster.certificates import Authority, Subject
 from e2e.cluster.commands import run
 from e2e.cluster.control_plane import (
@@ -43,38 +42,16 @@ from e2e.cluster.locks import locked
 from e2e.cluster.namespaces import HOLDER, Namespaces
 from e2e.cluster.node_config import Node
 from e2e.cluster.node_images import NodeImages
+from e2e.cluster.node_parts import AFTER_CONTAINERS, BEFORE_CONTAINERS, PARTS, start_commands
 from e2e.cluster.options import Options
-from e2e.cluster.paths import PACKAGE, REPOSITORY
-from e2e.cluster.processes import Command, Processes
+from e2e.cluster.paths import PACKAGE
+from e2e.cluster.processes import Processes
 from e2e.cluster.progress import ticking
 from e2e.cluster.provider import Status
 from e2e.cluster.state import State
 
 KIND = "node"
 API_PORT = 6443
-PARTS = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "containerd",
-    "kubelet",
-    "kube-proxy",
-    "coredns",
-    volumes.USER,
-    enforcer.USER,
-)
-# What would start a container again ends before the containers do.
-BEFORE_CONTAINERS = (
-    volumes.USER,
-    "kubelet",
-    "kube-proxy",
-    enforcer.USER,
-    "coredns",
-    "kube-scheduler",
-    "kube-controller-manager",
-)
-AFTER_CONTAINERS = ("containerd", "kube-apiserver", "etcd")
 
 
 class NodeProvider:
@@ -147,7 +124,7 @@ class NodeProvider:
         """Start one of the node's processes again."""
         self._known_part(name)
         node = self._node()
-        self.processes.start(self._commands(node)[name])
+        self.processes.start(start_commands(node)[name])
         if name == "kubelet":  # it forgets GPUs that no device plugin announced
             self._await_node(node)
             self.kubectl.announce(node.name, self._asked())
@@ -173,7 +150,7 @@ class NodeProvider:
         if self.state.settings() is None:
             self._prepare(node)
         start_api(self.processes, layout)
-        commands = self._commands(node)
+        commands = start_commands(node)
         if not self.state.running("containerd"):
             image_store.take(node.containerd_root)
         for name in ("containerd", "kube-controller-manager", "kube-scheduler"):
@@ -205,22 +182,6 @@ class NodeProvider:
         users = ["admin", "controller-manager", "scheduler", "proxy", "kubelet", "coredns"]
         write_kubeconfigs(self.state, authority, layout.server, users)
         node_config.write_files(node)
-
-    def _commands(self, node: Node) -> dict[str, Command]:
-        """How each part is started."""
-        commands = (
-            etcd(node.layout),
-            api_server(node.layout),
-            controller_manager(node.layout),
-            node_config.containerd(node),
-            node_config.scheduler(node),
-            node_config.kubelet(node),
-            node_config.proxy(node),
-            node_config.coredns(node),
-            helper_command(node, volumes.USER, volumes.__name__, "--folder", node.folder / "volumes"),
-            helper_command(node, enforcer.USER, enforcer.__name__),
-        )
-        return {command.name: command for command in commands}
 
     def _await_node(self, node: Node) -> None:
         """Wait until kubelet has joined, the node is Ready and the name service answers."""
@@ -284,10 +245,3 @@ class NodeProvider:
         return (
             f"stopped: {', '.join(stopped)}; up starts them again" if stopped else "the API or the node does not answer"
         )
-
-
-def helper_command(node: Node, user: str, module: str, *more: str | Path) -> Command:
-    """One of the node's own helpers, by the Python that runs this."""
-    arguments = ["--server", node.layout.server, "--pki", node.layout.authority.folder, *more]
-    environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    return Command(user, [sys.executable, "-m", module, *arguments], environment)
