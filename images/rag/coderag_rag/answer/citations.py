@@ -1,7 +1,7 @@
 """Citations of an answer, verified: markers resolved to exact lines of a commit, if everything about them holds.
 
-A block may be cited if its blob is in the manifests that this request saw and the hash of its text is the stored one.
-Blocks that fail are kept out of the prompt as well: what cannot be cited must not be told.
+A block may be cited if its blob is in the manifests that this request saw and the hash of each stored text in it holds.
+Chunks that fail are kept out of the prompt as well: what cannot be cited must not be told.
 """
 
 import logging
@@ -49,12 +49,12 @@ def only_true(hits: Iterable[Hit], snapshot: Snapshot) -> list[Hit]:
 def resolve(cited: Sequence[int], blocks: Mapping[int, Block], snapshot: Snapshot) -> list[Citation]:
     """Return the citations for the numbers an answer used, each once, in the order of first use."""
     found = [blocks[number] for number in dict.fromkeys(cited) if number in blocks]
-    return [_citation(block) for block in found if is_true(block.hit, snapshot)]
+    return [_citation(block) for block in found if all(is_true(hit, snapshot) for hit in block.hits)]
 
 
 def _citation(block: Block) -> Citation:
-    hit = block.hit
-    return Citation(f"[{block.number}]", hit.repository, hit.commit, hit.path, hit.start_line, hit.end_line, hit.text)
+    hit, lines = block.hits[0], (block.start_line, block.end_line)
+    return Citation(f"[{block.number}]", hit.repository, hit.commit, hit.path, *lines, block.source)
 
 
 def sources_list(citations: Sequence[Citation]) -> str:

@@ -1,12 +1,13 @@
 """The numbered blocks that a model may cite, cut to a token budget.
 
-The number of a block is its position in the prompt, so a marker `[n]` of an answer means exactly one stored chunk.
+The number of a block is its position in the prompt, so a marker `[n]` of an answer means exactly one range of lines.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from coderag_rag.chunking.lines import Lines
 from coderag_rag.query.hits import Hit
 
 # Code in ASCII has about 3.2 characters a token with the tokenizers of the usual models; other scripts about one. The
@@ -22,28 +23,75 @@ def estimate_tokens(text: str) -> int:
 
 @dataclass(frozen=True)
 class Block:
-    """One numbered source of a prompt."""
+    """One numbered source of a prompt: a stored chunk, or several of one file that touch each other, in line order."""
 
     number: int
-    hit: Hit
+    hits: tuple[Hit, ...]
+
+    @property
+    def file(self) -> tuple[str, str, str, str]:
+        """The content at its place."""
+        return _file(self.hits[0])
+
+    @property
+    def start_line(self) -> int:
+        """The first line."""
+        return self.hits[0].start_line
+
+    @property
+    def end_line(self) -> int:
+        """The last line."""
+        return max(hit.end_line for hit in self.hits)
+
+    @property
+    def source(self) -> str:
+        """The lines themselves, each once."""
+        lines: list[str] = []
+        for hit in self.hits:
+            known = self.start_line + len(lines) - hit.start_line
+            lines += Lines(hit.text).lines[max(0, known) :]
+        return "".join(lines)
 
     @property
     def text(self) -> str:
         """The block as the model sees it. A closing tag inside the code is defused: the code is data."""
-        hit = self.hit
-        body = hit.text.rstrip("\n").replace("</source", "<\\/source")
-        where = f"{hit.repository} {hit.path}:{hit.start_line}-{hit.end_line}"
+        body = self.source.rstrip("\n").replace("</source", "<\\/source")
+        where = f"{self.hits[0].repository} {self.hits[0].path}:{self.start_line}-{self.end_line}"
         return f"[{self.number}] {where}\n<source>\n{body}\n</source>\n"
+
+    def touches(self, hit: Hit) -> bool:
+        """Whether a chunk continues this block, or repeats a part of it."""
+        near = hit.start_line <= self.end_line + 1 and self.start_line <= hit.end_line + 1
+        return near and _file(hit) == self.file
 
 
 def build_context(hits: Iterable[Hit], budget: int) -> list[Block]:
-    """Return the best hits as blocks, as many as fit; the first one always, for an answer needs something to cite."""
+    """Return the best hits as blocks, as many as fit; the first one always, for an answer needs something to cite.
+
+    No text is told twice: chunks that touch become one block, and a chunk whose text another file brought is left out.
+    """
     blocks: list[Block] = []
-    left = budget
-    for number, hit in enumerate(hits, start=1):
-        block = Block(number, hit)
-        left -= estimate_tokens(block.text)
-        if left < 0 and blocks:
+    seen: set[str] = set()
+    for hit in hits:
+        if hit.text_sha256 in seen:
+            continue
+        wider = _with(blocks, hit)
+        if blocks and sum(estimate_tokens(block.text) for block in wider) > budget:
             break
-        blocks.append(block)
+        blocks = wider
+        seen.add(hit.text_sha256)
     return blocks
+
+
+def _with(blocks: Sequence[Block], hit: Hit) -> list[Block]:
+    """Return the blocks with one more chunk. What it touches becomes one block, at the place of the best part."""
+    touched = [block for block in blocks if block.touches(hit)]
+    parts = sorted((*(part for block in touched for part in block.hits), hit), key=lambda part: part.start_line)
+    place = blocks.index(touched[0]) if touched else len(blocks)
+    groups = [block.hits for block in blocks if block not in touched]
+    groups.insert(place, tuple(parts))
+    return [Block(number, group) for number, group in enumerate(groups, start=1)]
+
+
+def _file(hit: Hit) -> tuple[str, str, str, str]:
+    return (hit.repository, hit.commit, hit.path, hit.blob)

@@ -1,5 +1,6 @@
 """The gateway client: streams, and every way they fail."""
 
+import asyncio
 import json
 
 import httpx
@@ -109,6 +110,24 @@ async def test_a_connection_that_breaks_in_the_middle_is_named():
 
     with pytest.raises(DependencyDown, match="not reachable"):
         await collect(lambda _request: httpx.Response(200, content=body()))
+
+
+async def test_without_time_left_nothing_is_sent(gateway):
+    with pytest.raises(DependencyDown, match="no time left"):
+        await collect(gateway, seconds=0)
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("silence", [True, False])
+async def test_a_refusal_whose_text_does_not_come_is_still_a_refusal(silence):
+    async def body():
+        if silence:
+            await asyncio.Event().wait()
+        raise httpx.ReadError("cut")
+        yield b""
+
+    with pytest.raises(DependencyDown, match=r"no model answered \(503\)"):
+        await collect(lambda _request: httpx.Response(503, content=body()), seconds=0.05)
 
 
 async def test_leaving_the_block_ends_the_generation(gateway, talking):

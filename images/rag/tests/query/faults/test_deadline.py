@@ -91,7 +91,7 @@ class Speech(httpx.AsyncByteStream):
             yield b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fates=st.fixed_dictionaries({"qdrant": FATES, "embedding": FATES, "gateway": FATES}),
     speech=st.builds(Speech, PIECES, st.booleans()),

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-OUTAGES = [0.5, 31.0]
+OUTAGES = [0.5, 13.0]
 
 
 def now():
