@@ -32,6 +32,13 @@ def forbidden_model(model: str, allowed: tuple[str, ...]) -> Response:
     return JSONResponse(build_error("permission_error", "model_not_allowed", message, hint, "model"), 403)
 
 
+def unknown_model(model: str, allowed: tuple[str, ...]) -> Response:
+    """Refuse a model that does not exist; nobody stands in for it."""
+    hint = f"Models for this key: {', '.join(allowed)}."
+    body = build_error("invalid_request_error", "model_not_found", f"There is no model {model!r}.", hint, "model")
+    return JSONResponse(body, 404)
+
+
 def bad_request(message: str, hint: str, param: str | None = None) -> Response:
     """Refuse a body that cannot be understood."""
     return JSONResponse(build_error("invalid_request_error", "invalid_request", message, hint, param), 400)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coderag_gateway import errors
-from coderag_gateway.callers import Caller, Callers, read_bearer
+from coderag_gateway.callers import USER_MODELS, Caller, Callers, read_bearer
 from coderag_gateway.drain import Drain
 from coderag_gateway.metrics import Metrics
 from coderag_gateway.replies import Reply
@@ -98,7 +98,10 @@ async def read_request(models: tuple[str, ...], receive: Receive) -> ModelReques
         request = parse_request(raw)
     except BadRequestError as error:
         return errors.bad_request(error.message, error.hint, error.param)
-    return request if request.model in models else errors.forbidden_model(request.model, models)
+    if request.model in models:
+        return request
+    refuse = errors.forbidden_model if request.model in USER_MODELS else errors.unknown_model
+    return refuse(request.model, models)
 
 
 async def read_body(receive: Receive) -> bytes | None:

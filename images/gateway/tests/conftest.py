@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from images.gateway.tests.running import Gateway, run_gateway
+from images.gateway.tests.running import Changes, Gateway, run_gateway
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture(scope="session")
 def unguarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """LiteLLM without the door in front of it."""
-    with run_gateway(Path(tmp_path_factory.mktemp("unguarded")), Path(__file__).with_name("unguarded.py")) as running:
+    script = Path(__file__).with_name("unguarded.py")
+    with run_gateway(Path(tmp_path_factory.mktemp("unguarded")), script=script) as running:
         yield running
 
 
@@ -31,7 +32,7 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Starts a gateway that this test alone may break."""
     with ExitStack() as stack:
 
-        def start(**options: Any) -> Gateway:
-            return stack.enter_context(run_gateway(tmp_path, **options))
+        def start(**changes: Any) -> Gateway:
+            return stack.enter_context(run_gateway(tmp_path, Changes(**changes)))
 
         yield start

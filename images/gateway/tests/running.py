@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +53,32 @@ class Gateway:
             return client.post("/v1/chat/completions", json=body)
 
 
-def render_config(upstreams: dict[str, Upstream], path: Path, **router: Any) -> Path:
-    """Write the example configuration with the addresses of the tests."""
+@dataclass(frozen=True)
+class Changes:
+    """What a test wants otherwise than the example has it."""
+
+    router: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+    roles: dict[str, Any] = field(default_factory=dict)  # litellm_params of chat and code
+    context: dict[str, int] = field(default_factory=dict)  # max_input_tokens by model
+
+
+def render_config(upstreams: dict[str, Upstream], path: Path, changes: Changes) -> Path:
+    """Write the example configuration with the addresses and the changes of the tests."""
     document = yaml.safe_load((FOLDER / "config.example.yaml").read_text())
     for model in document["model_list"]:
-        model["litellm_params"]["api_base"] = f"http://127.0.0.1:{upstreams[model['model_name']].port}/v1"
-    document["router_settings"].update(router)
+        name, parameters = model["model_name"], model["litellm_params"]
+        parameters["api_base"] = f"http://127.0.0.1:{upstreams[name].port}/v1"
+        parameters.update(changes.roles if name in ("chat", "code") else {})
+        model["model_info"].update({"max_input_tokens": changes.context[name]} if name in changes.context else {})
+    document["router_settings"].update(changes.router)
+    document["coderag"].update({"drain_delay": 0} | changes.own)
     path.write_text(yaml.safe_dump(document))
     return path
 
 
 @contextmanager
-def run_gateway(folder: Path, script: Path | None = None, **router: Any) -> Iterator[Gateway]:
+def run_gateway(folder: Path, changes: Changes | None = None, script: Path | None = None) -> Iterator[Gateway]:
     """Run a gateway for the length of a block."""
     upstreams = {name: Upstream(name) for name in MODELS}
     with ExitStack() as stack:
@@ -72,16 +86,16 @@ def run_gateway(folder: Path, script: Path | None = None, **router: Any) -> Iter
             upstream.start()
             stack.callback(upstream.stop)
             stack.callback(upstream.release.set)
-        gateway = start(folder, upstreams, script, router)
+        gateway = start(folder, upstreams, script, changes or Changes())
         stack.callback(gateway.process.kill)
         yield gateway
         status = stop(gateway)
         assert status == 0, f"SIGTERM ended the gateway with status {status}"
 
 
-def start(folder: Path, upstreams: dict[str, Upstream], script: Path | None, router: dict[str, Any]) -> Gateway:
+def start(folder: Path, upstreams: dict[str, Upstream], script: Path | None, changes: Changes) -> Gateway:
     """Start the process and wait until it is ready."""
-    config, log, port = render_config(upstreams, folder / "config.yaml", **router), folder / "log.txt", find_port()
+    config, log, port = render_config(upstreams, folder / "config.yaml", changes), folder / "log.txt", find_port()
     (folder / "tmp").mkdir()
     own = {"CODERAG_CONFIG": str(config), "LISTEN_PORT": str(port), "TMPDIR": str(folder / "tmp")}
     own["CODERAG_AUDIT_LOG"] = str(folder / "audit.txt")

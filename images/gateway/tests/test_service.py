@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from images.gateway.tests.running import ENVIRONMENT, MASTER, MODELS, RAG, USER, Gateway
-from images.gateway.tests.upstream import error
+from images.gateway.tests.upstream import Fault, error
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 OPEN = {"/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"}
@@ -217,7 +217,8 @@ def test_litellm_itself_refuses_too(unguarded: Gateway) -> None:
 
 
 def test_a_stream_that_breaks_off_ends_with_an_error_and_not_in_silence(unguarded: Gateway) -> None:
-    unguarded.upstreams["code"].cut_stream = True
+    unguarded.upstreams["code"].fault = Fault("token", "close")
     answer = unguarded.ask("code", stream=True)
     assert answer.status_code == 200
-    assert "data: [DONE]" in answer.text or "error" in answer.text
+    assert "data: [DONE]" not in answer.text
+    assert 'data: {"error"' in answer.text

@@ -1,12 +1,24 @@
 """A tiny OpenAI server with switches, in this process: what the gateway has behind it in the tests."""
 
+import contextlib
 import json
+import socket
+import struct
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and after which part of the answer: the request, the headers, the role or a token."""
+
+    after: str
+    then: str  # close, reset, end (a well-formed end of the body in the middle), hang or error
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -27,11 +39,10 @@ class Upstream:
     port: int = 0
     failures: list[tuple[int, Json]] = field(default_factory=list)
     always: tuple[int, Json] | None = None
-    cut_stream: bool = False
+    fault: Fault | None = None
     requests: list[Json] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
-    hang: bool = False
     server: QuietServer | None = None
 
     def start(self) -> None:
@@ -51,6 +62,13 @@ class Upstream:
         """Return the failure for the request at hand."""
         return self.failures.pop(0) if self.failures else self.always
 
+    def wait_for(self, count: int, seconds: float = 30) -> None:
+        """Wait until so many requests have come in all."""
+        deadline = time.monotonic() + seconds
+        while len(self.requests) < count:
+            assert time.monotonic() < deadline, f"{self.name} saw {len(self.requests)} requests, not {count}"
+            time.sleep(0.02)
+
 
 def error(message: str, code: str = "x", kind: str = "x") -> Json:
     """Return an error as OpenAI words it."""
@@ -61,18 +79,19 @@ def build_handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:  # noqa: 
     """Return the handler of one server."""
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.0"  # one request a connection: a stopped server is really gone
+        protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             """Say nothing."""
 
         def do_POST(self) -> None:
+            self.close_connection = True  # one request a connection: a stopped server is really gone
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             upstream.requests.append({"path": self.path, **body})
             upstream.keys.append(self.headers.get("authorization", ""))
-            if upstream.hang:
-                upstream.release.wait(30)
             failure = upstream.next_failure()
+            if self.fails("request"):
+                return
             if failure:
                 self.answer(*failure)
             elif self.path.endswith("/embeddings"):
@@ -87,22 +106,63 @@ def build_handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:  # noqa: 
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
+            self.send_header("connection", "close")
             if status == 429:
                 self.send_header("retry-after", "7")
             self.end_headers()
             self.wfile.write(data)
 
         def stream(self) -> None:
+            """Stream an answer in chunks, as llama.cpp's server does."""
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
+            for name, value in (("content-type", "text/event-stream"), ("transfer-encoding", "chunked")):
+                self.send_header(name, value)
+            self.send_header("connection", "close")
             self.end_headers()
+            if self.fails("headers"):
+                return
+            text = not self.path.endswith("/chat/completions")
+            self.send(chunk(None, text))
+            if self.fails("role"):
+                return
             for word in ("I", " am ", upstream.name):
-                self.wfile.write(b"data: " + json.dumps(chunk(word)).encode() + b"\n\n")
-                self.wfile.flush()
-                if upstream.cut_stream:
+                self.send(chunk(word, text))
+                if self.fails("token"):
                     return
             upstream.release.wait(30)  # the words must arrive before the stream ends
-            self.wfile.write(b"data: [DONE]\n\n")
+            self.send(chunk(None, text, "stop"))
+            self.write(b"data: [DONE]\n\n")
+            self.write(b"")
+
+        def send(self, document: Json) -> None:
+            self.write(b"data: " + json.dumps(document).encode() + b"\n\n")
+
+        def write(self, data: bytes) -> None:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.wfile.flush()
+
+        def fails(self, after: str) -> bool:
+            """Go wrong if it is time to."""
+            fault = upstream.fault
+            if fault is None or fault.after != after:
+                return False
+            if after == "token" and fault.then != "hang":
+                upstream.release.wait(30)  # the token must arrive before it goes wrong
+            if fault.then == "hang":
+                upstream.release.wait(60)
+            elif fault.then == "error":
+                self.send({"error": {"code": 500, "message": "boom", "type": "server_error"}})
+                self.write(b"")
+            elif fault.then == "end":
+                self.write(b"")
+            elif fault.then == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+            return True
+
+        def finish(self) -> None:
+            with contextlib.suppress(OSError):  # the connection may be closed already, on purpose
+                super().finish()
 
     return Handler
 
@@ -119,10 +179,15 @@ def complete(name: str, path: str) -> Json:
     return base | {"object": "text_completion", "choices": [choice]}
 
 
-def chunk(word: str) -> Json:
-    """Return one piece of a streamed answer."""
-    choice = {"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}
-    return {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+def chunk(word: str | None, text: bool, reason: str | None = None) -> Json:
+    """Return one piece of a streamed answer; without a word, the role or the end."""
+    base: Json = {"id": "1", "created": 1, "model": "m"}
+    if text:
+        choice = {"index": 0, "text": word or "", "finish_reason": reason, "logprobs": None}
+        return base | {"object": "text_completion", "choices": [choice]}
+    delta = {"content": word} if word else {} if reason else {"role": "assistant", "content": None}
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return base | {"object": "chat.completion.chunk", "choices": [choice]}
 
 
 def embed(body: Json) -> Json:
