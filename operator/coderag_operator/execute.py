@@ -16,7 +16,6 @@ from coderag_operator.plan import Plan, Step
 
 Children = dict[tuple[str, str], Child]
 WEDGED_GRACE = 1  # seconds: what it holds is lost already
-SERVES = "coderag.dev/serves-"
 HOPELESS = {"Unreachable", "TooManyRequests", "Timeout"}  # the next call would end in the same way
 
 
@@ -59,9 +58,9 @@ class Executor:
     def relabel(self, changes: Iterable[Relabel], done: Done) -> None:
         """Put labels on pods and take them away; a label that could not be put on keeps the others where they are."""
         for change in changes:
-            labels = {f"{SERVES}{change.role}": "true" if change.wanted else None}
+            labels = {change.label: "true" if change.wanted else None}
             patch = {"metadata": {"uid": change.uid, "labels": labels}}
-            if not self._merge(POD, change.namespace, change.pod, patch, change.role, done):
+            if not self._merge(POD, change.namespace, change.pod, patch, change.component, done):
                 return
 
     def end(self, servers: Iterable[Server], done: Done) -> None:
@@ -80,7 +79,7 @@ class Executor:
         except Failure as failure:
             self._note(failure, Problem(component, kind.name, name, failure.reason, ""), done)
             return False
-        self.children[kind.name, name] = self.memory.keep_written({**live, "kind": kind.name})
+        self.children[kind.name, name] = self.memory.keep_changed({**live, "kind": kind.name})
         return True
 
     def _note(self, failure: Failure, problem: Problem, done: Done) -> None:

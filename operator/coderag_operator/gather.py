@@ -116,7 +116,7 @@ def ensure_keys(stack: Stack, children: Children, kube: Kube, memory: Memory) ->
     if child is None:
         made = kube.create(build_keys(stack))
         if made is not None:
-            children["Secret", name] = memory.keep_written({**made, "kind": SECRET.name})
+            children["Secret", name] = memory.keep_created({**made, "kind": SECRET.name})
             return True, ()
         child = read_child(kube, SECRET.name, stack.namespace, name)
     if child is not None and child.stack == stack.name and child.owner == stack.uid:

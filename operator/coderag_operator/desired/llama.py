@@ -33,7 +33,7 @@ def surroundings(context: Context) -> Iterator[Manifest]:
     """Yield what the model servers have whether or not they can run yet."""
     for role in local_servers(context.stack):
         yield service_account(context, role)
-        yield service(context, role)
+        yield service(context, role, labels={names.VERIFIED_LABEL: "true"})
         yield active_service(context, role)
         yield disruption_budget(context, role)
 
@@ -79,7 +79,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
         gpus=0 if sharing == "None" else 1,
-        labels={names.serves_label(role): "true"},
+        labels={names.serves_label(role): "true", names.VERIFIED_LABEL: "true"},
         grace_seconds=request + DRAIN_SECONDS,
         **model_placement(context, role),
     )

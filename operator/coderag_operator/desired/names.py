@@ -24,6 +24,7 @@ KEY_NAMES = (
 
 STACK_LABEL = "coderag.dev/stack"
 ROLE_LABEL = "coderag.dev/role"
+VERIFIED_LABEL = "coderag.dev/verified"  # on a model server that may be sent requests
 SHA256_ANNOTATION = "coderag.dev/sha256"
 REVISION_ANNOTATION = "coderag.dev/revision"
 FIELD_MANAGER = "coderag-operator"

@@ -43,9 +43,15 @@ def service_account(context: Context, component: str) -> Manifest:
     return context.manifest("v1", "ServiceAccount", component, automountServiceAccountToken=False)
 
 
-def service(context: Context, component: str, extra: dict[str, int] | None = None) -> Manifest:
-    """Return the Service of a component; it targets the container port that is named as the Service's own."""
-    return _service(context, component, component, names.selector(context.stack, component), extra or {})
+def service(
+    context: Context, component: str, extra: dict[str, int] | None = None, labels: dict[str, str] | None = None
+) -> Manifest:
+    """Return the Service of a component; it targets the container port that is named as the Service's own.
+
+    `labels` its pods must carry besides the component's.
+    """
+    selector = names.selector(context.stack, component) | (labels or {})
+    return _service(context, component, component, selector, extra or {})
 
 
 def active_service(context: Context, role: str) -> Manifest:

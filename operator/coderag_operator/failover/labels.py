@@ -1,23 +1,29 @@
-"""Which pods carry which serves-* label: what the Services <stack>-active-<role> select. Add before remove.
+"""Which pods carry which label: serves-<role> is what <stack>-active-<role> selects, verified what <stack>-<role> does.
 
-Two servers with a role's label do no harm, none would: so a label goes only where another usable pod has it.
+Templates carry both, so that a pod that comes up while no operator runs serves. Add before remove: two servers
+with a role's label do no harm, none would, so a label goes only where another usable pod has it.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from coderag_operator.desired.names import VERIFIED_LABEL, serves_label
+from coderag_operator.failover.rollout import DRAINING, STARTING, VERIFYING
 from coderag_operator.failover.servers import Role, Server
 from coderag_operator.observed.roles import OWN, RoleState
+
+TRIAL = (DRAINING, STARTING, VERIFYING)
 
 
 @dataclass(frozen=True, slots=True)
 class Relabel:
-    """One label to put on a pod or take away from it."""
+    """One label to put on a pod of a component or take away from it."""
 
     pod: str
     uid: str
     namespace: str
-    role: str
+    component: str
+    label: str
     wanted: bool
 
 
@@ -31,15 +37,25 @@ def compare(role: str, state: RoleState, roles: Mapping[str, Role]) -> Iterator[
     """Yield what differs from the labels that a role's state asks for."""
     helper = roles.get(state.active) if state.active != OWN else None
     covered = helper is not None and helper.usable
+    yield from compare_serves(role, helper, covered, roles)
+    for server in roles[role].servers:
+        wanted = not (covered and is_on_trial(server, state))
+        if server.verified != wanted and not server.leaving:
+            yield Relabel(server.name, server.uid, server.namespace, role, VERIFIED_LABEL, wanted)
+
+
+def compare_serves(role: str, helper: Role | None, covered: bool, roles: Mapping[str, Role]) -> Iterator[Relabel]:
+    """Yield the changes of the label that the Service <stack>-active-<role> follows."""
     for name, each in roles.items():
         wanted = not covered if name == role else each is helper
         may_remove = covered if name == role else roles[role].usable or helper is not None
         for server in each.servers:
             has = role in server.serves
             if has != wanted and not server.leaving and (wanted or may_remove):
-                yield relabel(server, role, wanted)
+                yield Relabel(server.name, server.uid, server.namespace, name, serves_label(role), wanted)
 
 
-def relabel(server: Server, role: str, wanted: bool) -> Relabel:
-    """Return the change of a label on a server's pod."""
-    return Relabel(server.name, server.uid, server.namespace, role, wanted)
+def is_on_trial(server: Server, state: RoleState) -> bool:
+    """Tell whether a server came with the rollout and has not passed its canaries: the gateway is to leave it alone."""
+    rollout = state.rollout
+    return rollout is not None and rollout.step in TRIAL and server.revision == rollout.revision

@@ -28,6 +28,7 @@ class Server:
     canaries: int = 0
     trouble: str = ""
     wedged: bool = False
+    verified: bool = True
 
     @property
     def usable(self) -> bool:
@@ -83,5 +84,5 @@ def read_server(child: Child, pod: Pod, pulses: Mapping[str, Pulse], patience: f
     return Server(
         name=child.name, uid=child.uid, namespace=child.namespace, role=child.component, ready=pod.ready,
         leaving=child.deleting, turned=pod.turned, serves=pod.serves, revision=pod.revision, controller=pod.controller,
-        canaries=pulse.canaries, trouble=pulse.trouble, wedged=stuck,
+        canaries=pulse.canaries, trouble=pulse.trouble, wedged=stuck, verified=pod.verified,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 All of it may be lost at any time: a fresh process applies everything once more, which changes nothing.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,10 +35,16 @@ class Memory:
         self._refused.pop(child.key, None)
         return child
 
-    def keep_written(self, live: Live) -> Child:
-        """Remember an object that was created or changed by anything but an apply."""
+    def keep_created(self, live: Live) -> Child:
+        """Remember an object that was created."""
         child = project(live)
         self._written[child.key] = (child, self.clock())
+        return child
+
+    def keep_changed(self, live: Live) -> Child:
+        """Remember an object that was there and was patched; once the watch does not show it, it is gone."""
+        child = project(live)
+        self._written[child.key] = (child, -math.inf)
         return child
 
     def keep_deleted(self, child: Child) -> None:

@@ -12,6 +12,7 @@ from coderag_operator.observed.details import Claim, Data, Details, Job, Nothing
 Live = Mapping[str, Any]
 STACK = "coderag.dev/stack"
 REVISION = "coderag.dev/revision"
+VERIFIED = "coderag.dev/verified"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
@@ -157,9 +158,8 @@ def read_pod(live: Live) -> Pod:
         turned=read_time(ready.get("lastTransitionTime") or metadata.get("creationTimestamp")),
         address=status.get("podIP", ""),
         revision=read_revision(live),
-        controller=next(
-            (one.get("name", "") for one in metadata.get("ownerReferences") or [] if one.get("controller")), ""
-        ),
+        controller=read_controller(metadata).get("name", ""),
+        verified=(metadata.get("labels") or {}).get(VERIFIED) == "true",
     )
 
 

@@ -60,6 +60,7 @@ class Pod:
     address: str = ""
     revision: str = ""
     controller: str = ""
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,7 @@ class MemoryKube:
         return self._write("replace", name_of(manifest), lambda name: self._replace(name, manifest))
 
     def merge(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
-        return self._write(
-            "merge", (kind.name, namespace, name), lambda key: self._change(key, merge(self.objects[key], patch))
-        )
+        return self._write("merge", (kind.name, namespace, name), lambda key: self._merge(key, patch))
 
     def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         found = [
@@ -131,6 +129,14 @@ class MemoryKube:
         drop(live, self.owned.get((name, manager), {}), body)
         self.owned[name, manager] = duplicate(body)
         return self._change(name, merge(live, body))
+
+    def _merge(self, name: Name, patch: Manifest) -> Manifest:
+        if name not in self.objects:
+            raise Vanished("NotFound", "gone")
+        live = self.objects[name]
+        if patch.get("metadata", {}).get("uid", live["metadata"]["uid"]) != live["metadata"]["uid"]:
+            raise Transient("Conflict", "another uid")
+        return self._change(name, merge(live, patch))
 
     def _create(self, name: Name, manifest: Manifest) -> Manifest:
         live = duplicate(manifest)

@@ -174,6 +174,23 @@ def test_a_new_server_that_does_not_answer_is_rolled_back_and_stays_refused(fail
     assert "--ctx-size" in str(simulation.child("Deployment", "chat")["spec"])
 
 
+def test_the_gateway_is_kept_from_a_new_server_until_it_has_passed_its_canaries():
+    simulation = converged()
+    change_chat(simulation, contextTokens=2048)
+    step(simulation)
+    live = simulation.child("Deployment", "chat")["spec"]["template"]["metadata"]["annotations"]
+    simulation.servers.dumb.add(live["coderag.dev/revision"])
+    for _ in range(30):
+        step(simulation)
+    (pod,) = simulation.servers.pods("chat")
+    assert "coderag.dev/verified" not in {name for name, value in pod["metadata"]["labels"].items() if value}
+    assert role(simulation, "chat")["rollout"]["message"] == "canaries: a request was answered with 500"
+    simulation.servers.dumb.clear()
+    simulation.settle()
+    (pod,) = simulation.servers.pods("chat")
+    assert pod["metadata"]["labels"]["coderag.dev/verified"] == "true"
+
+
 def test_a_spec_that_is_put_back_before_its_turn_restarts_nothing():
     simulation = converged()
     before = simulation.servers.pods("chat")[0]["metadata"]["uid"]

@@ -56,7 +56,7 @@ def test_an_object_made_again_under_the_name_of_a_deleted_one_is_believed() -> N
 
 def test_a_created_object_counts_as_ours_without_an_apply() -> None:
     memory = Memory(Clock())
-    made = memory.keep_written(live())
+    made = memory.keep_created(live())
     assert memory.read_children([])[0] == (made,)
     assert memory.applied == {}
 
