@@ -103,6 +103,18 @@ class Stack:
     rag: Program
     repository: Path
     model_dir: str
+    model: Program
+    environment: dict[str, str]
+
+    def script(self, fault: str | None) -> None:
+        """Tell the model what to do from now on."""
+        headers = {"authorization": f"Bearer {KEY}"}
+        httpx.put(f"{self.model.url}/admin/script", json={"fault": fault}, headers=headers).raise_for_status()
+
+    def last_prompt(self) -> str:
+        """What the model was asked last."""
+        headers = {"authorization": f"Bearer {KEY}"}
+        return str(httpx.get(f"{self.model.url}/admin/last-request", headers=headers).raise_for_status().json())
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {KEY}"}
@@ -110,6 +122,11 @@ class Stack:
 
     def search(self, query: str, **more: Any) -> dict[str, Any]:
         return dict(self.post("/v1/search", query=query, **more).raise_for_status().json())
+
+
+def start_model(port: int = 0) -> Program:
+    admin = {"STANDINS_ADMIN_TOKEN": KEY}
+    return run("e2e.standins", ".", admin, "openai", "--port", "PORT", path="/health", port=port)
 
 
 def start_embedding(model_dir: str, port: int = 0) -> Program:
@@ -126,7 +143,7 @@ def start_ingestion(folder: Path, url: str, services: dict[str, str]) -> Program
     return run("coderag_rag.ingestion", "images/rag", services | own, path="/healthz")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All services, with this package's own files indexed."""
     folder = tmp_path_factory.mktemp("stack")
@@ -140,13 +157,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         embedding = start_embedding(model_dir)
         cleanup.callback(embedding.stop)
         services = {"QDRANT_URL": qdrant.url, "EMBEDDING_URL": embedding.url, "EMBEDDING_API_KEY": KEY}
-        model = run("e2e.standins", ".", {}, "openai", "--port", "PORT", path="/health")
-        cleanup.callback(model.stop)
+        model = start_model()
         own = {"QDRANT_API_KEY": READ_ONLY, "GATEWAY_URL": model.url, "GATEWAY_API_KEY": KEY, "RAG_API_KEYS": KEY}
         own |= {"MANIFEST_POLL_INTERVAL": "0.3", "QDRANT_RETRY_MIN_WAIT": "0.1", "QDRANT_RETRY_MAX_WAIT": "0.2"}
         rag = run("coderag_rag", "images/rag", services | own)
         cleanup.callback(rag.stop)
-        made = Stack(folder, qdrant, embedding, rag, folder / "repository", model_dir)
+        made = Stack(folder, qdrant, embedding, rag, folder / "repository", model_dir, model, services | own)
+        cleanup.callback(lambda: made.model.stop())
         cleanup.callback(lambda: made.qdrant.stop())
         cleanup.callback(lambda: made.embedding.stop())
         ingestion = start_ingestion(folder, make_remote(made.repository), services)
@@ -175,3 +192,24 @@ def restart_embedding(stack: Stack) -> Callable[[], None]:
         stack.embedding = start_embedding(stack.model_dir, int(stack.embedding.url.rsplit(":", 1)[1]))
 
     return restart
+
+
+@pytest.fixture
+def restart_model(stack: Stack) -> Callable[[], None]:
+    def restart() -> None:
+        stack.model = start_model(int(stack.model.url.rsplit(":", 1)[1]))
+
+    return restart
+
+
+@pytest.fixture
+def another_rag(stack: Stack) -> Iterator[Callable[..., Program]]:
+    """Start one more rag over the same services, with other settings."""
+    with ExitStack() as cleanup:
+
+        def start(**settings: str) -> Program:
+            program = run("coderag_rag", "images/rag", stack.environment | settings)
+            cleanup.callback(program.stop)
+            return program
+
+        yield start

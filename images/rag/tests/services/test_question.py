@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 CASES = [
     ("reciprocal rank fusion of the search legs", "coderag_rag/query/fusion.py", "fuse"),
     ("MarkerFilter.feed", "coderag_rag/answer/markers.py", "feed"),
-    ("try a call again once right after a connection error", "coderag_rag/query/guard.py", "_at_once_again"),
+    ("run the legs side by side, the first failure ends the others", "coderag_rag/query/legs.py", "_together"),
     ("text_sha256", "coderag_rag/store/schema.py", "text_sha256"),
 ]
 
