@@ -52,9 +52,6 @@ def _router(stack: Stack) -> dict[str, Any]:
         "num_retries": 0,
         "max_fallbacks": 1,
         "allowed_fails": gateway.allowed_fails,
-        # LiteLLM takes 3, its own default, for "not set" and then never cools down the only server of a model; a
-        # policy makes it count. Of two timeouts in a row each has already cost its caller the time to first token.
-        "allowed_fails_policy": {"TimeoutErrorAllowedFails": 1, "RateLimitErrorAllowedFails": NEVER},
         "cooldown_time": seconds(gateway.cooldown),
         "enable_pre_call_checks": True,
         "fallbacks": [{role: others} for role, others in allowed.items() if others],
@@ -80,6 +77,15 @@ def _is_longer(stack: Stack, role: str, than: str) -> bool:
     return server is None or (other is not None and server.context_tokens > other.context_tokens)
 
 
+def _allowed(fails: int) -> dict[str, int]:
+    # Said for each model and each kind of failure: LiteLLM takes a plain 3, its own default, for "not set" and then
+    # never cools down the only server of a model; and a policy of the router counts all kinds as one.
+    failed = ("InternalServer", "ServiceUnavailable", "BadGateway", "NotFound", "Authentication")
+    policy = {f"{kind}ErrorAllowedFails": fails for kind in failed}
+    # A timeout has already cost its caller the time to the first token.
+    return policy | {"TimeoutErrorAllowedFails": 1, "RateLimitErrorAllowedFails": NEVER}
+
+
 def _own(stack: Stack) -> dict[str, Any]:
     return {
         "connect_timeout": seconds(stack.spec.gateway.timeouts.connect),
@@ -95,9 +101,11 @@ def _role(context: Context, role: str, server: ModelServer) -> dict[str, Any]:
     # The first piece must come in half of the time, so that the other model has the other half.
     first = seconds(timeouts.first_token) if timeouts.first_token else max(1, total // 2)
     limits = {"timeout": total, "stream_timeout": min(first, total)}
+    info: dict[str, Any] = {"allowed_fails_policy": _allowed(context.stack.spec.gateway.allowed_fails)}
     if server.external:
-        return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, {})
-    info = {"max_input_tokens": server.llama_cpp.context_tokens} if server.llama_cpp else {}
+        return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, info)
+    if server.llama_cpp:
+        info["max_input_tokens"] = server.llama_cpp.context_tokens
     return _model(role, role, f"{context.url(role)}/v1", "LLAMA_API_KEY", limits, info)
 
 

@@ -52,7 +52,7 @@ def decide(scene: Scene) -> Decision:
     local = local_servers(scene.stack)
     roles = {name: look(scene, name) for name in local}
     states = {name: adopt(scene.states.get(name, RoleState()), roles[name], roles) for name in local}
-    waits: list[float | None] = []
+    waits: list[float | None] = [*wait_for_wedged(roles.values(), scene.now)]
     for name in local:
         own, other = roles[name], roles.get(STAND_IN[name], Role(STAND_IN[name], wanted=False))
         choice = choose(states[name], own, other, read_limits(scene.stack, name), is_lent(name, states), scene.now)
@@ -155,6 +155,12 @@ def note_memory(scene: Scene, name: str, state: RoleState, roles: Mapping[str, R
     if not wanted or state.rollout or not is_settled(roles[name], wanted):
         return state
     return replace(state, memory=reckon_role(scene, name))
+
+
+def wait_for_wedged(roles: Iterable[Role], now: float) -> Iterable[float]:
+    """Yield the seconds until servers that are stuck count as wedged: the prober reports each only once."""
+    times = (server.wedged_at for role in roles for server in role.servers if not server.leaving)
+    return (time - now for time in times if time is not None and time > now)
 
 
 def find_wedged(roles: Iterable[Role]) -> Iterable[Server]:

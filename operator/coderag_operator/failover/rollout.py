@@ -96,11 +96,10 @@ def the(state: RoleState) -> Rollout:
 
 def walk(state: RoleState, own: Role, around: Surroundings, now: float) -> Step:
     """Take the steps that can be taken now."""
-    for _ in range(len(STEPS)):
-        before = the(state).step
+    before = ""
+    while state.rollout is not None and state.rollout.step != before:
+        before = state.rollout.step
         state = STEPS[before](state, own, around, now)
-        if state.rollout is None or state.rollout.step == before:
-            break
     return Step(state, give_order(state, own), find_wait(state, around, now))
 
 

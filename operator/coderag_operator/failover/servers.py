@@ -29,6 +29,7 @@ class Server:
     trouble: str = ""
     wedged: bool = False
     verified: bool = True
+    wedged_at: float | None = None  # when it will count as wedged, if it stays stuck
 
     @property
     def usable(self) -> bool:
@@ -80,9 +81,10 @@ def read_role(
 def read_server(child: Child, pod: Pod, pulses: Mapping[str, Pulse], patience: float, now: float) -> Server:
     """Return one pod of a role."""
     pulse = pulses.get(child.uid, Pulse())
-    stuck = pulse.stuck_since is not None and now - pulse.stuck_since >= patience
+    wedged_at = None if pulse.stuck_since is None else pulse.stuck_since + patience
+    wedged = wedged_at is not None and now >= wedged_at
     return Server(
         name=child.name, uid=child.uid, namespace=child.namespace, role=child.component, ready=pod.ready,
         leaving=child.deleting, turned=pod.turned, serves=pod.serves, revision=pod.revision, controller=pod.controller,
-        canaries=pulse.canaries, trouble=pulse.trouble, wedged=stuck, verified=pod.verified,
+        canaries=pulse.canaries, trouble=pulse.trouble, wedged=wedged, verified=pod.verified, wedged_at=wedged_at,
     )  # fmt: skip

@@ -3,7 +3,6 @@
 The gateway falls back request by request and needs none of this; it is for the Service <stack>-active-<role>.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from coderag_operator.failover.servers import Role
@@ -113,8 +112,3 @@ def planned_or(state: RoleState, seconds: int) -> int:
 def go_home(state: RoleState, now: float) -> RoleState:
     """Return the state with the role's own server in charge."""
     return replace(state, active=OWN, since=int(now), reason="")
-
-
-def is_lent(role: str, states: Iterable[tuple[str, RoleState]]) -> bool:
-    """Tell whether the other role is served by this one's server."""
-    return any(name != role and state.active == role for name, state in states)

@@ -7,6 +7,7 @@ from coderag_operator.conditions import compute, describe_failure, judge
 from coderag_operator.desired import Frozen
 from coderag_operator.observed.index import Index, Repository
 from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.roles import RoleState, Rollout
 from coderag_operator.observed.view import Fetch, View
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +180,19 @@ def test_ready_is_never_true_while_anything_else_says_otherwise(given: View) -> 
 def test_an_equal_view_gives_equal_conditions(given: View) -> None:
     first: list[dict[str, Any]] = compute(given, (), "t1")
     assert compute(given, first, "t2") == first
+
+
+def test_maintenance_says_when_the_nodes_are_free():
+    stopping = {one.type: one for one in judge(view(suspended=True, maintenance=True))}
+    assert (stopping["Ready"].reason, stopping["Reconciling"].reason) == ("Maintenance", "Maintenance")
+    free = {one.type: one for one in judge(view(suspended=True, maintenance=True, alive=False))}
+    assert (free["Ready"].reason, free["Reconciling"].status) == ("NodesFree", "False")
+
+
+def test_a_rollout_is_told_with_its_step():
+    rollout = Rollout("r", "Draining", 1, message="the old server finishes its requests")
+    found = {one.type: one for one in judge(view(roles={"chat": RoleState(active="code", rollout=rollout)}))}
+    text = "chat is being rolled out: Draining, the old server finishes its requests"
+    for kind in ("ChatReady", "Reconciling"):
+        assert (found[kind].reason, found[kind].message) == ("RollingOut", text)
+    assert found["Available"].status == "True"

@@ -63,8 +63,9 @@ def test_the_times_of_the_spec_arrive():
     chat = document["model_list"][0]["litellm_params"]
     assert (chat["timeout"], chat["stream_timeout"]) == (40, 40)
     assert document["coderag"]["connect_timeout"] == 3
-    router = document["router_settings"]
+    router, policy = document["router_settings"], document["model_list"][0]["model_info"]["allowed_fails_policy"]
     assert (router["allowed_fails"], router["cooldown_time"]) == (5, 60)
+    assert (policy["InternalServerErrorAllowedFails"], policy["TimeoutErrorAllowedFails"]) == (5, 1)
 
 
 def test_the_first_token_has_half_of_the_request_where_nothing_is_said():

@@ -241,6 +241,23 @@ def test_one_role_at_a_time_and_the_one_that_shrinks_first():
     assert simulation.conditions["Ready"]["status"] == "True"
 
 
+def test_what_grows_waits_while_what_was_to_shrink_was_rolled_back():
+    on_gpu = {"gpu": {"sharing": "TimeSlicing"}, "models": {role: llama(role) for role in ("chat", "code")}}
+    simulation = Simulation(spec() | on_gpu)
+    simulation.settle()
+    models = {"chat": llama("chat", contextTokens=8192), "code": llama("code", contextTokens=2048)}
+    simulation.set_spec(merge(simulation.stack["spec"], {"models": models}))
+    step(simulation)
+    template = simulation.child("Deployment", "code")["spec"]["template"]["metadata"]["annotations"]
+    simulation.servers.broken.add(template["coderag.dev/revision"])
+    for _ in range(60):
+        step(simulation, 5)
+    assert role(simulation, "code")["rollout"]["step"] == "RolledBack"
+    assert role(simulation, "chat")["rollout"]["step"] == "Waiting"
+    assert simulation.child("Deployment", "chat")["spec"]["paused"] is True
+    assert simulation.conditions["Available"]["status"] == "True"
+
+
 def test_two_servers_that_both_fail_do_not_wait_for_each_other():
     simulation = Simulation(spec())
     simulation.servers.down |= {"chat", "code"}
