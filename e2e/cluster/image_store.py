@@ -5,6 +5,7 @@ cluster can have it; another starts with an empty one. What was not closed prope
 """
 
 import shutil
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from e2e.cluster.commands import run
@@ -41,17 +42,24 @@ def give(root: Path) -> None:
         root.rename(kept())
 
 
-def empty(ctr: list[str]) -> bool:
-    """Remove every container, its processes gone already; True when none is left."""
+def empty(ctr: list[str], identities: Set[str]) -> bool:
+    """Remove every container, its processes gone already, and what else nobody needs; True when none is left."""
     for kind in ("tasks", "containers"):
         if names := listed(ctr, kind):
             force = ["--force"] if kind == "tasks" else []
             run([*ctr, kind, "delete", *force, *names], what=f"removing {kind}", timeout=60, check=False)
+    if old := outdated(listed(ctr, "images"), identities):
+        run([*ctr, "images", "delete", "--sync", *old], what="removing replaced images", timeout=120, check=False)
     return not listed(ctr, "containers")
 
 
+def outdated(names: Iterable[str], identities: Set[str]) -> list[str]:
+    """The images that were loaded anew since: the name that kubelet gave them, their identity, still keeps them."""
+    return [name for name in names if name.startswith("sha256:") and name.removeprefix("sha256:") not in identities]
+
+
 def listed(ctr: list[str], kind: str) -> list[str]:
-    """The names of tasks or containers."""
+    """The names of tasks, containers or images."""
     return run([*ctr, kind, "list", "--quiet"], what=f"listing {kind}", timeout=30).stdout.split()
 
 

@@ -220,7 +220,8 @@ class NodeProvider:
         if slot is None or not self.state.running("containerd"):
             return None
         node = Node(self._layout(slot))
-        emptied = node_images.answers(node) and image_store.empty(NodeImages(node).ctr)
+        images = NodeImages(node)
+        emptied = node_images.answers(node) and image_store.empty(images.ctr, images.identities())
         return node.containerd_root if emptied else None
 
     # -- pieces

@@ -30,15 +30,11 @@ class NodeImages:
         self.ctr = ["ctr", "--address", str(node.socket), "--connect-timeout", "5s", "--namespace", "k8s.io"]
 
     def load(self, references: Sequence[str]) -> None:
-        """Make local images, or those of archives, known to the node; one that it has is not copied again.
-
-        The first goes alone: it brings the layers that the others share.
-        """
+        """Make local images, or those of archives, known to the node; one that it has is not copied again."""
         scratch = tempfile.TemporaryDirectory(dir=self.node.folder, prefix=".images-")
-        with locked(self.node.folder / "images.lock", "loading images"), scratch as folder:
-            for batch in (references[:1], references[1:]):
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    list(pool.map(lambda reference: self._load(reference, Path(folder)), batch))
+        lock = locked(self.node.folder / "images.lock", "loading images")
+        with lock, scratch as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda reference: self._load(reference, Path(folder)), references))
 
     def _load(self, reference: str, scratch: Path) -> None:
         if Path(reference).is_file():
@@ -73,9 +69,17 @@ class NodeImages:
             send(stream)
         return process.wait(image_layout.LIMIT)
 
+    @property
+    def _records(self) -> Path:
+        """What is remembered of images lies in containerd's own folder: it is kept and lost together with it."""
+        return made(self.node.containerd_root / "coderag-images")
+
     def _record(self, reference: str) -> Path:
-        """What is remembered of an image lies in containerd's own folder: it is kept and lost together with it."""
-        return made(self.node.containerd_root / "coderag-images") / f"{reference.replace('/', '_')}.json"
+        return self._records / f"{reference.replace('/', '_')}.json"
+
+    def identities(self) -> set[str]:
+        """The images that were loaded and not replaced since."""
+        return {record["identity"] for path in self._records.glob("*.json") if (record := read_json(path))}
 
     def _known(self, reference: str) -> str:
         """The identity under which an image was loaded, if the node still has it."""

@@ -49,6 +49,11 @@ def test_what_the_node_has_is_not_sent_again(layout: Path) -> None:
     assert b"own" in found.values()
 
 
+def test_only_what_was_loaded_anew_is_outdated() -> None:
+    names = ["localhost/x:dev", "sha256:old", "sha256:new"]
+    assert image_store.outdated(names, {"new"}) == ["sha256:old"]
+
+
 def test_a_clusters_images_are_kept_for_the_next_one(cache: Path) -> None:
     first, second = cache / "a" / "containerd", cache / "b" / "containerd"
     (first / "io.containerd.grpc.v1.cri").mkdir(parents=True)
