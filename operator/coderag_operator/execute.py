@@ -64,8 +64,11 @@ class Executor:
                 return
 
     def end(self, servers: Iterable[Server], done: Done) -> None:
-        """Delete the pods of servers that get nowhere; their connections are reset, which is what ends a wait."""
-        for server in servers:
+        """Delete the pods of servers that get nowhere; their connections are reset, which is what ends a wait.
+
+        After the labels, and not at all when those could not be written: the stand-in is to be there first.
+        """
+        for server in servers if done.transient is None else ():
             child = self.children.get(("Pod", server.name))
             if child is not None and child.uid == server.uid:
                 self._delete(child, done, WEDGED_GRACE)

@@ -16,7 +16,7 @@ from coderag_operator.observed.child import Child
 from coderag_operator.observed.roles import RoleState
 
 STALL_ON_GPU, STALL_ON_CPU = 8, 60
-MOST_DOUBLINGS = 4
+HANGS_BELIEVED, MOST_DOUBLINGS = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,12 @@ def decide(scene: Scene) -> Decision:
 
 
 def look(scene: Scene, name: str) -> Role:
-    """Return a role as it is; the more it has flapped, the longer a server must be stuck to be called wedged."""
+    """Return a role as it is; one that keeps failing over must be stuck for longer to be called wedged.
+
+    Two servers in a row may hang; a third that looks like it is slow and would be killed for ever.
+    """
     flaps = len(scene.states.get(name, RoleState()).failovers)
-    patience = stall_seconds(scene.stack) * 2 ** min(flaps, MOST_DOUBLINGS)
+    patience = stall_seconds(scene.stack) * 2 ** min(max(0, flaps - HANGS_BELIEVED), MOST_DOUBLINGS)
     return read_role(name, scene.children, scene.pulses, patience, scene.now, name not in scene.stopped)
 
 

@@ -65,6 +65,18 @@ def test_a_wedged_server_is_covered_and_replaced_and_a_slow_one_is_not():
     until(simulation, lambda: labels(simulation, "chat") == {"chat"})
 
 
+def test_a_server_that_looks_wedged_again_and_again_is_given_more_time():
+    simulation = converged()
+    found = []
+    for _ in range(4):
+        simulation.servers.stuck["chat"] = began = simulation.now.timestamp()
+        until(simulation, lambda: "Wedged" in [one.reason for one in simulation.outcomes[-1].notices])
+        found.append(simulation.now.timestamp() - began)
+        simulation.servers.stuck.clear()
+        until(simulation, lambda: labels(simulation, "chat") == {"chat"}, limit=900)
+    assert found == [10, 10, 10, 20]
+
+
 def test_no_chain_nobody_stands_in_for_a_stand_in():
     simulation = converged()
     simulation.servers.down.add("chat")
