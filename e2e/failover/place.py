@@ -32,6 +32,8 @@ def deploy(cluster: Cluster, failover: dict[str, Any]) -> Site:
         server = manifest["spec"]["models"][Path(file).stem]["llamaCpp"]
         server["source"]["http"]["sha256"] = digest
         server["parallel"] = PARALLEL
+        # Threads of two servers that wait for each other on few cores would be the slowest thing in the figures.
+        server["resources"]["limits"] = {"cpu": "1"}
     manifest["spec"]["failover"] = failover
     cluster.apply(manifest, namespace=NAMESPACE)
     wait_for_stack(cluster, NAMESPACE, STACK, ("Ready", "IndexReady"), 900)

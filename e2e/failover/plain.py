@@ -71,7 +71,7 @@ def server(role: str, image: str) -> dict[str, Any]:
     """Return the pod of a model server; the models come out of the stand-ins' image."""
     port = PORTS[role]
     flags = ["--model", f"/models/{role}.gguf", "--alias", role, "--host", "0.0.0.0", "--port", str(port),
-             "--fit", "off", "--n-gpu-layers", "0", "--ctx-size", "8192", "--parallel", "2", "--threads", "2",
+             "--fit", "off", "--n-gpu-layers", "0", "--ctx-size", "16384", "--parallel", "4", "--threads", "1",
              "--metrics", "--no-webui", "--offline", "--jinja"]  # fmt: skip
     probe = {"httpGet": {"path": "/health", "port": port}}
     container = {"name": role, "image": image, "args": flags, "env": [env("LLAMA_API_KEY", "llama-api-key"), HOME],

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from e2e.cluster.paths import REPOSITORY
@@ -18,9 +18,11 @@ from e2e.failover.load import Target
 from e2e.failover.record import Record, read_lines
 from e2e.failover.site import Site, enter, python
 from e2e.failover.watch import Watch
+from e2e.kubectl import CommandError
 
 GATEWAY, FRESH, KEPT = "gateway", "active, new connections", "active, kept connections"
 DRAIN_SECONDS = 150
+WARM_UP, WARM_UP_TRIES = 6, 10
 SHORTEST = 10.0  # a window that ends with the fault itself would leave out the requests that it hit
 
 
@@ -123,6 +125,7 @@ def targets(site: Site, pace: Pace, role: str = "chat") -> list[Target]:
 
 def run(site: Site, fault: Fault, pace: Pace, recovered: Callable[[], bool]) -> Result:
     """Run one fault under load; `recovered` tells whether all is as before."""
+    warm_up(site, fault.role)
     stand_in = {"chat": "code", "code": "chat"}[fault.role]
     service = f"kubernetes.io/service-name={site.name}-{site.active.format(role=fault.role)}"
     with ExitStack() as stack:
@@ -143,6 +146,18 @@ def run(site: Site, fault: Fault, pace: Pace, recovered: Callable[[], bool]) -> 
     served = history(slices.changes, lambda pod: stand_in if f"-{stand_in}-" in pod else fault.role)
     found = label_changes(labels.changes, f"coderag.dev/serves-{fault.role}")
     return Result(fault.name, window, summaries, served, found, since and since - start, records)
+
+
+def warm_up(site: Site, role: str = "chat") -> None:
+    """Send a few requests until all of them are answered: the first ones after a start are slow for other reasons."""
+    few = [replace(one, requests=WARM_UP, workers=1, rate=0) for one in targets(site, Pace(), role)]
+    for _ in range(WARM_UP_TRIES):
+        with Load(site, few) as load:
+            wait_for(lambda: load.process.poll() is not None, time.time() + DRAIN_SECONDS)
+            load.finish()
+            if all(record.is_ok for record in load.records()):
+                return
+    raise CommandError(f"{site.name} does not answer {WARM_UP} requests in a row, with nothing done to it")
 
 
 def usual(target: str, role: str) -> str:

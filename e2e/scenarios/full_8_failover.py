@@ -1,0 +1,243 @@
+"""The whole table of faults, each under at least 500 requests: `make test-failover`, about an hour and a half.
+
+The name keeps it out of what pytest collects by itself.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from e2e import install
+from e2e.cluster.waiting import wait_until
+from e2e.failover import faults, models
+from e2e.failover.catalog import MANAGED, REAL, SWITCHED
+from e2e.failover.endpoints import count_switches
+from e2e.failover.flapping import flap
+from e2e.failover.moments import FAILOVER, STEPS, at_step, operator_killed_when, read_role
+from e2e.failover.place import STANDIN_LLAMA, tell
+from e2e.failover.run import FRESH, GATEWAY, Fault, Pace, run
+from e2e.failover.site import Site, is_settled
+from e2e.failover.table import HEAD, cells, line
+from e2e.progress import read_conditions
+
+pytestmark = pytest.mark.timeout(1500)
+PACE = Pace()
+SETTINGS = {"stallAfter": "10s"}
+SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s"}
+HANGS = {"stopped", "hangs while healthy", "hangs, metrics too", "stopped, operator killed every 20 s"}
+# What only the operator finds is bounded by the gateway's own timeouts while there is no operator.
+UNBOUNDED = {"stopped, operator down"}
+
+
+@pytest.fixture(scope="module")
+def site(stack):
+    found = Site(stack.cluster, stack.namespace, stack.name)
+    models.patch(found, {"failover": SETTINGS})
+    settle(found)
+    print("\n" + line(HEAD))
+    return found
+
+
+@pytest.fixture(scope="module")
+def standins(site):
+    """The stack with servers that have switches; both change, one after the other."""
+    models.patch(site, {"images": {"llama": STANDIN_LLAMA}})
+    settle(site, 600)
+    yield site
+    models.patch(site, {"images": {"llama": None}})
+    settle(site, 600)
+
+
+@pytest.fixture
+def quick(site):
+    """Failover in seconds instead of minutes."""
+    models.patch(site, {"failover": SHORT})
+    settle(site)
+    yield site
+    models.patch(site, {"failover": dict.fromkeys(SHORT) | SETTINGS})
+
+
+def settle(site, seconds=300):
+    assert wait_until(lambda: is_settled(site), seconds, 1), tell(site)
+
+
+def under_load(site, fault):
+    settle(site)
+    result = run(site, fault, PACE, lambda: is_settled(site))
+    print(line(cells("this", result)), flush=True)
+    return result
+
+
+def assert_bounds(site, result):
+    gateway, fresh = result.summaries[GATEWAY], result.summaries[FRESH]
+    bad = [record for record in result.records if record.target == GATEWAY and not record.is_ok]
+    assert gateway.sent == sum(gateway.outcomes.values()) >= PACE.requests
+    assert gateway.failed == 0, f"{bad[:5]}\n{tell(site)}"
+    assert result.recovered is not None, tell(site)
+    if result.fault in UNBOUNDED:
+        return
+    hangs = result.fault in HANGS
+    assert (gateway.first_affected or 0) <= (15 if hangs else 5)
+    assert (gateway.later_excess or 0) <= 1.5
+    assert fresh.outage <= (25 if hangs else 15)
+
+
+@pytest.mark.parametrize("fault", [*REAL, *MANAGED], ids=lambda fault: fault.name)
+def test_a_fault_of_a_real_server_costs_no_request(site, fault):
+    assert_bounds(site, under_load(site, fault))
+
+
+@pytest.mark.parametrize("fault", SWITCHED[:-2], ids=lambda fault: fault.name)
+def test_a_fault_of_a_server_with_switches_costs_no_request(standins, fault):
+    assert_bounds(standins, under_load(standins, fault))
+
+
+def test_one_error_of_the_stand_in_fails_at_most_that_request(standins):
+    result = under_load(standins, SWITCHED[-2])
+    assert result.summaries[GATEWAY].failed <= 1
+
+
+def test_a_slow_server_is_left_alone(standins):
+    uid = standins.pod("chat")["metadata"]["uid"]
+    slow = Fault("slow, one token a second", faults.switched(token_seconds=1.0), hold=60)
+    run(standins, slow, Pace(requests=40, rate=0.4, active_rate=0.1), lambda: is_settled(standins))
+    assert standins.pod("chat")["metadata"]["uid"] == uid, tell(standins)
+
+
+def test_both_down_is_said_at_once_with_a_time_to_come_back(standins):
+    with faults.switched("chat", health=503)(standins), faults.switched("code", health=503)(standins):
+        for _ in range(5):
+            begin = time.monotonic()
+            status, headers = ask(standins)
+            assert time.monotonic() - begin <= 2
+            assert status == 503
+            assert int(headers["Retry-After"]) > 0
+
+
+def ask(site):
+    """Send one completion to the gateway; return status and headers, whatever they are."""
+    body = {"model": "chat", "max_tokens": 4, "messages": [{"role": "user", "content": "Say hello"}]}
+    headers = {"Authorization": f"Bearer {site.key()}", "Content-Type": "application/json"}
+    with site.cluster.forward(site.namespace, f"service/{site.name}-gateway", 8000) as url:
+        request = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers
+
+
+@pytest.mark.parametrize("file", [models.WRONG, models.CRASH, models.MUTE])
+def test_a_bad_model_is_said_to_be_one_while_the_old_one_serves(quick, file):
+    with models.changed(file)(quick):
+        assert wait_until(lambda: is_refused(quick, file), 300, 1), tell(quick)
+        assert ask(quick)[0] == 200
+    settle(quick)
+
+
+def is_refused(site, file):
+    """Tell whether the status says that the model is bad: never fetched, or rolled back."""
+    conditions = read_conditions(site.get("crs", site.name))
+    if file == models.WRONG:
+        return conditions["ModelsFetched"].get("reason") == "ChecksumMismatch"
+    step = (read_role(site).get("rollout") or {}).get("step")
+    return step == "RolledBack" and conditions["Ready"].get("reason") == "RolledBack"
+
+
+@pytest.mark.parametrize("moment", FAILOVER)
+def test_the_operator_killed_in_a_failover_ends_in_the_right_state(quick, moment):
+    with faults.stopped(quick):
+        assert wait_until(lambda: read_role(quick).get("active") == "code" or moment == "as it begins", 60, 0.2)
+        with operator_killed_when(quick, FAILOVER[moment]) as killed:
+            pass
+    assert killed, f"never came to: {moment}\n{tell(quick)}"
+    settle(quick)
+    assert_only_own_labels(quick)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_operator_killed_in_a_rollout_ends_in_the_right_state(quick, step):
+    before = models.read_source(quick)
+    with (
+        operator_killed_when(quick, at_step(step), patience=0) as killed,
+        models.changed(models.NEXT, keep=True)(quick),
+    ):
+        settle(quick)
+    assert killed, f"the step was not seen: {step}"
+    assert_only_own_labels(quick)
+    assert models.source(quick, models.NEXT)["sha256"] in json.dumps(quick.pod("chat")["spec"])
+    models.set_source(quick, before)
+    settle(quick)
+
+
+def test_the_operator_killed_at_every_step_of_one_rollout_ends_in_the_right_state(quick):
+    before = models.read_source(quick)
+    with operator_killed_when(quick, *map(at_step, STEPS), patience=0), models.changed(models.NEXT, keep=True)(quick):
+        settle(quick)
+    assert_only_own_labels(quick)
+    models.set_source(quick, before)
+    settle(quick)
+
+
+def assert_only_own_labels(site):
+    """Each server has the label of its own role and no other."""
+    for role, other in (("chat", "code"), ("code", "chat")):
+        labels = site.pod(role)["metadata"]["labels"]
+        assert labels.get(f"coderag.dev/serves-{role}") == "true", tell(site)
+        assert f"coderag.dev/serves-{other}" not in labels, tell(site)
+
+
+@pytest.mark.parametrize("act", [faults.stopped, faults.switched(health=503)], ids=["stopped", "503"])
+def test_five_minutes_of_coming_and_going_are_three_switches_at_most(standins, act):
+    served = flap(standins, every=20, times=8, act=act)
+    assert count_switches(served) <= 3, served
+    settle(standins, 900)
+
+
+def test_qdrant_comes_back_without_a_restart_of_rag(site, stack):
+    pod = site.pod("rag")["metadata"]["name"]
+    restarts = read_restarts(site, pod)
+    with faults.operator_down(site), faults.scaled_away(site, f"statefulset/{site.name}-qdrant"):
+        assert wait_until(lambda: search(stack) == 503, 60, 0.5)
+    site.wait_ready("qdrant")
+    begin = time.monotonic()
+    assert wait_until(lambda: search(stack) == 200, 60, 0.2)
+    assert time.monotonic() - begin <= 15
+    assert read_restarts(site, pod) == restarts
+    settle(site)
+
+
+def read_restarts(site, pod):
+    return sum(one["restartCount"] for one in site.get("pod", pod)["status"]["containerStatuses"])
+
+
+def search(stack):
+    """Return the status of a search."""
+    with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", 8002) as url:
+        request = urllib.request.Request(f"{url}/v1/search", b'{"query": "queue"}', {
+            "Authorization": f"Bearer {stack.key()}", "Content-Type": "application/json"})  # fmt: skip
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+def test_a_drain_ends_in_time_and_uncordon_brings_everything_back(site, stack):
+    begin = time.monotonic()
+    with faults.drained(site, seconds=120):
+        assert time.monotonic() - begin <= 120
+    stack.kubectl("rollout", "status", "deployment/standins-git", "--timeout=120s")
+    install.push_repository(stack.cluster, stack.namespace, stack.token, "coderag", Path())
+    settle(site)
+
+
+def test_maintenance_says_when_the_node_is_free(site):
+    models.patch(site, {"maintenance": True})
+    assert wait_until(lambda: not site.pods("chat") and not site.pods("code"), 180, 1), tell(site)
+    models.patch(site, {"maintenance": False})
+    settle(site)
