@@ -14,7 +14,11 @@ _SEARCH_SHARE, _ASK_SHARE = 0.4, 0.25
 
 @dataclass(frozen=True)
 class GatewaySettings:
-    """Where the models are and how long to wait for them."""
+    """Where the models are and how long to wait for them.
+
+    The addresses in INFERENCE_CHAT_URL and INFERENCE_CODE_URL are watched for /health. Where LLAMA_API_KEY is set too,
+    they are asked directly while the gateway refuses connections.
+    """
 
     url: str
     api_key: str
