@@ -26,8 +26,10 @@ from e2e.progress import read_conditions
 
 pytestmark = pytest.mark.timeout(1500)
 PACE = Pace()
-SETTINGS = {"stallAfter": "10s"}
-SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s"}
+# The window is short, so that each fault is judged as if it were the first in a long time; flapping has its own test.
+SETTINGS = {"stallAfter": "10s", "flapWindow": "10s"}
+ONE_CORE = {role: {"llamaCpp": {"resources": {"limits": {"cpu": "1"}}}} for role in ("chat", "code")}
+SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "10s"}
 HANGS = {"stopped", "hangs while healthy", "hangs, metrics too", "stopped, operator killed every 20 s"}
 # What only the operator finds is bounded by the gateway's own timeouts while there is no operator.
 UNBOUNDED = {"stopped, operator down"}
@@ -36,7 +38,7 @@ UNBOUNDED = {"stopped, operator down"}
 @pytest.fixture(scope="module")
 def site(stack):
     found = Site(stack.cluster, stack.namespace, stack.name)
-    models.patch(found, {"failover": SETTINGS})
+    models.patch(found, {"failover": SETTINGS, "models": ONE_CORE})
     settle(found)
     print("\n" + line(HEAD))
     return found
@@ -193,9 +195,11 @@ def assert_only_own_labels(site):
 
 @pytest.mark.parametrize("act", [faults.stopped, faults.switched(health=503)], ids=["stopped", "503"])
 def test_five_minutes_of_coming_and_going_are_three_switches_at_most(standins, act):
+    models.patch(standins, {"failover": {"flapWindow": "15m"}})
     served = flap(standins, every=20, times=8, act=act)
     assert count_switches(served) <= 3, served
     settle(standins, 900)
+    models.patch(standins, {"failover": SETTINGS})
 
 
 def test_qdrant_comes_back_without_a_restart_of_rag(site, stack):

@@ -18,15 +18,18 @@ from e2e.failover.place import tell
 from e2e.failover.run import FRESH, GATEWAY, Fault, Pace, run
 from e2e.failover.site import Site, is_settled
 
-QUICK = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s"}
-PACE = Pace(requests=100, rate=5, active_rate=4, healthy=6, patience=150, calm=8)
+# The window is short, so that each fault here is judged as if it were the first in a long time.
+QUICK = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "5s"}
+PACE = Pace(requests=60, rate=3, active_rate=3, healthy=6, patience=150, calm=8)
+# Several threads of several servers that wait for each other on few cores would be the slowest thing of all.
+ONE_CORE = {role: {"llamaCpp": {"resources": {"limits": {"cpu": "1"}}}} for role in ("chat", "code")}
 
 
 @pytest.fixture(scope="module")
 def site(stack):
     """The stack with failover in seconds instead of minutes."""
     found = Site(stack.cluster, stack.namespace, stack.name)
-    models.patch(found, {"failover": QUICK})
+    models.patch(found, {"failover": QUICK, "models": ONE_CORE})
     assert wait_until(lambda: is_settled(found), 120, 1), tell(found)
     yield found
     models.patch(found, {"failover": dict.fromkeys(QUICK)})
@@ -88,7 +91,7 @@ def test_a_changed_model_costs_no_request_in_either_direction(site):
 
 
 def test_a_server_that_comes_and_goes_is_not_followed_each_time(site):
-    models.patch(site, {"failover": {"failbackAfter": "10s", "dwell": "10s", "stallAfter": "2s"}})
+    models.patch(site, {"failover": {"failbackAfter": "10s", "dwell": "10s", "stallAfter": "2s", "flapWindow": "15m"}})
     served = flap(site, every=6, times=4)
     models.patch(site, {"failover": QUICK})
     assert count_switches(served) <= 3, served
