@@ -6,7 +6,7 @@ export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/ga
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit check lock generate images bench-reconcile clean-cache
+.PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover test-failover clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -37,6 +37,13 @@ lock: .venv/.ready ## Compile the hash-pinned requirement locks
 
 images: .venv/.ready ## Build every image
 	$(PYTHON) -m e2e.cluster build-images
+
+test-failover: .venv/.ready ## Every fault of the failover table on a cluster, each under 500 requests (about 90 minutes)
+	$(BIN)/python -m e2e.cluster build-images
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider e2e/scenarios/full_8_failover.py -m e2e
+
+bench-failover: .venv/.ready ## What callers see of faults, beside a plain stack; prints the table (about 90 minutes)
+	$(BIN)/python benchmarks/failover.py
 
 bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
 	$(BIN)/python benchmarks/reconcile.py

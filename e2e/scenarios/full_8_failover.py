@@ -28,7 +28,6 @@ pytestmark = pytest.mark.timeout(1500)
 PACE = Pace()
 # The window is short, so that each fault is judged as if it were the first in a long time; flapping has its own test.
 SETTINGS = {"stallAfter": "10s", "flapWindow": "10s"}
-ONE_CORE = {role: {"llamaCpp": {"resources": {"limits": {"cpu": "1"}}}} for role in ("chat", "code")}
 SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "10s"}
 HANGS = {"stopped", "hangs while healthy", "hangs, metrics too", "stopped, operator killed every 20 s"}
 # What only the operator finds is bounded by the gateway's own timeouts while there is no operator.
@@ -38,7 +37,7 @@ UNBOUNDED = {"stopped, operator down"}
 @pytest.fixture(scope="module")
 def site(stack):
     found = Site(stack.cluster, stack.namespace, stack.name)
-    models.patch(found, {"failover": SETTINGS, "models": ONE_CORE})
+    models.patch(found, {"failover": SETTINGS})
     settle(found)
     print("\n" + line(HEAD))
     return found

@@ -21,15 +21,13 @@ from e2e.failover.site import Site, is_settled
 # The window is short, so that each fault here is judged as if it were the first in a long time.
 QUICK = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "5s"}
 PACE = Pace(requests=60, rate=3, active_rate=3, healthy=6, patience=150, calm=8)
-# Several threads of several servers that wait for each other on few cores would be the slowest thing of all.
-ONE_CORE = {role: {"llamaCpp": {"resources": {"limits": {"cpu": "1"}}}} for role in ("chat", "code")}
 
 
 @pytest.fixture(scope="module")
 def site(stack):
     """The stack with failover in seconds instead of minutes."""
     found = Site(stack.cluster, stack.namespace, stack.name)
-    models.patch(found, {"failover": QUICK, "models": ONE_CORE})
+    models.patch(found, {"failover": QUICK})
     assert wait_until(lambda: is_settled(found), 120, 1), tell(found)
     yield found
     models.patch(found, {"failover": dict.fromkeys(QUICK)})
