@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import keys, plain
-from coderag_operator.desired.pod import Pod, http_probes
+from coderag_operator.desired.pod import SETTLE, Pod, http_probes
 from coderag_operator.desired.sizing import size, threads
 from coderag_operator.desired.workloads import deployment, disruption_budget, service, service_account
 
@@ -36,6 +36,7 @@ def workload(context: Context) -> Iterator[Manifest]:
         ],
         ports={"http": names.PORTS[names.EMBEDDING]},
         probes=http_probes("/readyz", "/healthz", startup_seconds=120),
+        pre_stop=SETTLE,
         grace_seconds=45,
     )
     yield deployment(context, pod, replicas=spec.replicas)

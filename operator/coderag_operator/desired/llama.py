@@ -75,7 +75,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         env=[*keys(context, LLAMA_API_KEY="llama-api-key"), *plain(HOME="/tmp", LLAMA_CACHE="/tmp")],  # noqa: S108
         ports={"http": names.PORTS[role]},
         probes=http_probes("/health", "/health", startup_seconds=STARTUP_SECONDS),
-        pre_stop=["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"],
+        pre_stop={"exec": {"command": ["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"]}},
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
         gpus=0 if sharing == "None" else 1,

@@ -14,6 +14,8 @@ from coderag_operator.desired.references import SecretReference, config_map_refe
 from coderag_operator.desired.sizing import size
 
 USER = 10001
+# Requests arrive until the endpoint is gone from every node's rules; a server that has been told to stop refuses them.
+SETTLE: dict[str, Any] = {"sleep": {"seconds": 5}}
 CHECKSUM_ANNOTATION = "coderag.dev/checksum"
 
 
@@ -29,7 +31,7 @@ class Pod:
     env: Env = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     probes: dict[str, Any] = field(default_factory=dict)
-    pre_stop: list[str] = field(default_factory=list)
+    pre_stop: dict[str, Any] = field(default_factory=dict)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     mounts: list[dict[str, Any]] = field(default_factory=list)
     gpus: int = 0
@@ -111,7 +113,7 @@ def _container(context: Context, pod: Pod) -> dict[str, Any]:
         "args": pod.args,
         "env": pod.env,
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in pod.ports.items()],
-        "lifecycle": {"preStop": {"exec": {"command": pod.pre_stop}}} if pod.pre_stop else {},
+        "lifecycle": {"preStop": pod.pre_stop} if pod.pre_stop else {},
     }
     return {
         "name": pod.component,

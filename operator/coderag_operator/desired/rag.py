@@ -6,7 +6,7 @@ from coderag_operator.api import seconds
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import Env, keys, plain, retrieval
-from coderag_operator.desired.pod import Pod, http_probes
+from coderag_operator.desired.pod import SETTLE, Pod, http_probes
 from coderag_operator.desired.references import local_servers
 from coderag_operator.desired.workloads import deployment, disruption_budget, service, service_account
 
@@ -28,6 +28,7 @@ def workload(context: Context) -> Iterator[Manifest]:
         env=[*retrieval(context, "qdrant-read-only-api-key"), *_language_models(context), *_own(context)],
         ports={"http": names.PORTS[names.RAG]},
         probes=http_probes("/readyz", "/healthz", startup_seconds=300),
+        pre_stop=SETTLE,
         grace_seconds=seconds(spec.timeouts.llm) + 15,
     )
     yield deployment(context, pod, replicas=spec.replicas)
@@ -48,7 +49,7 @@ def _language_models(context: Context) -> Env:
 
 
 def _model_servers(context: Context) -> Env:
-    """Return where rag asks the stack's own model servers how they are, and what fits into the smaller one's context.
+    """Return where rag reaches the stack's own model servers, and what fits into the smaller one's context.
 
     An external endpoint is not asked: it belongs to somebody else, and the gateway alone may reach it.
     """
@@ -57,7 +58,9 @@ def _model_servers(context: Context) -> Env:
         return []
     smallest = min(server.context_tokens for server in local.values())
     urls = {f"INFERENCE_{role.upper()}_URL": context.url(role, f"active-{role}") for role in local}
-    return plain(**urls, CONTEXT_TOKENS=smallest // 2, ANSWER_TOKENS=smallest // 8)
+    # With their key it may also put a question to them itself while the gateway cannot be reached.
+    own = keys(context, LLAMA_API_KEY="llama-api-key")
+    return [*plain(**urls, CONTEXT_TOKENS=smallest // 2, ANSWER_TOKENS=smallest // 8), *own]
 
 
 def _own(context: Context) -> Env:
