@@ -51,6 +51,9 @@ def build_request(request: httpx.Request, body: bytes, connect: float) -> httpx.
     for name in ("content-length", "transfer-encoding"):
         headers.pop(name, None)
     headers["accept-encoding"] = "identity"  # what is compressed cannot be judged as it passes
+    # llama-server closes an idle connection after 5 s, and a request that meets that moment fails for no reason; a new
+    # one costs less than a millisecond and never leads to a pod that has left its Service.
+    headers["connection"] = "close"
     timeouts = {**request.extensions.get("timeout", {}), "connect": connect}
     extensions = {**request.extensions, "timeout": timeouts}
     return httpx.Request(request.method, request.url, headers=headers, content=body, extensions=extensions)
