@@ -39,5 +39,6 @@ def resolver(slot: Slot) -> str:
 
 def command(slot: Slot, network: Path) -> Command:
     """The process; it makes the interface, its address and the default route. This machine's loopback stays closed."""
+    # Not --enable-sandbox: where mounts are shared, its clean-up unmounts every named network of this machine.
     options = ["--configure", "--mtu=65520", "--disable-host-loopback", f"--cidr={slot.outside}", "--netns-type=path"]
     return Command(NAME, [NAME, *options, network, INTERFACE])
