@@ -222,3 +222,16 @@ def test_secrets_of_the_machine_are_not_build_arguments(image: images.Image, tmp
     assert [part for part in command if part.startswith("--build-arg")] == [
         "--build-arg=BASE_IMAGE=localhost/coderag-base:bookworm"
     ]
+
+
+@pytest.mark.usefixtures("cache")
+def test_kind_loads_all_images_in_one_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(kind.KindProvider, "_kind", lambda _, *arguments: calls.append(arguments))
+    archive = tmp_path / "image.tar"
+    archive.touch()
+    kind.KindProvider("demo").load_images(["localhost/b:dev", str(archive), "localhost/a:dev"])
+    assert calls == [
+        ("load", "image-archive", str(archive)),
+        ("load", "docker-image", "localhost/a:dev", "localhost/b:dev"),
+    ]
