@@ -20,8 +20,8 @@ CALLS = {
 DOORS = (names.GATEWAY, names.RAG, names.INGESTION)
 # What an Ingress leads to: its controller lives in a namespace that only the cluster's owner knows.
 EXPOSED = (names.GATEWAY, names.RAG)
-# The operator asks every service how it is.
-OPERATOR = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "coderag-operator"}}}
+# The operator asks every service how it is. The chart gives its pod this label, whatever the release is called.
+OPERATOR = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"coderag.dev/part": "operator"}}}
 # Any address: cluster DNS may be a pod, a node's cache or a process of the host.
 DNS: Rule = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
