@@ -22,7 +22,7 @@ from e2e.kubectl import CommandError
 
 GATEWAY, FRESH, KEPT = "gateway", "active, new connections", "active, kept connections"
 DRAIN_SECONDS = 150
-WARM_UP, WARM_UP_TRIES = 6, 10
+WARM_UP, WARM_UP_TRIES, WARM_UP_PAUSE = 6, 30, 2.0
 SHORTEST = 10.0  # a window that ends with the fault itself would leave out the requests that it hit
 
 
@@ -157,6 +157,7 @@ def warm_up(site: Site, role: str = "chat") -> None:
             load.finish()
             if all(record.is_ok for record in load.records()):
                 return
+        time.sleep(WARM_UP_PAUSE)
     raise CommandError(f"{site.name} does not answer {WARM_UP} requests in a row, with nothing done to it")
 
 
