@@ -60,7 +60,10 @@ CHECK = Stage(
     ),
 )
 UNIT = pytest_stage("unit", "-n", "2", "-m", FAST)
-INNER = Stage("inner", ((*PYTEST, "-n", "2", "-m", FAST, "operator/tests/unit", "operator/tests/golden", "images"),))
+INNER = Stage(
+    "inner",
+    ((*PYTEST, "-n", "2", "-m", f"{FAST} and not slow", "operator/tests/unit", "operator/tests/golden", "images"),),
+)
 PROGRAMS = Stage("programs", (cluster("programs"),))
 IMAGES = Stage("images", (cluster("build-images"),))
 INTEGRATION = pytest_stage("integration", "-m", "integration", "operator", "e2e/cluster", needs=("programs",))

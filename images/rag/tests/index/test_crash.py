@@ -7,6 +7,8 @@ from coderag_rag.ingestion.sync import new_generation
 from coderag_rag.store.calls import StoreError
 from coderag_rag.store.manifest import LostRace, delete_pages, read_head, read_served, write_head
 
+pytestmark = pytest.mark.slow
+
 OLD = {"keep.py": "def keep():\n    pass\n", "gone.py": "def gone():\n    pass\n", "move.py": "def move():\n    pass\n"}
 CHANGE = {"gone.py": None, "move.py": None, "moved.py": OLD["move.py"], "new.py": "def new():\n    pass\n"}
 NEW = {path: text for path, text in (OLD | CHANGE).items() if text is not None}

@@ -7,6 +7,8 @@ from coderag_rag.store.filters import both, field
 from coderag_rag.store.manifest import scroll
 from coderag_rag.store.schema import PAGE
 
+pytestmark = pytest.mark.slow
+
 CODE = "def shared():\n    pass\n"
 
 

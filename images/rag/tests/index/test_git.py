@@ -12,6 +12,8 @@ from coderag_rag.git.credentials import credential_environment, write_askpass
 from coderag_rag.git.errors import EmptyRepository, GitError, UnknownRef, explain
 from coderag_rag.git.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def remote(bench):

@@ -5,6 +5,8 @@ from coderag_rag.ingestion.garbage import reconcile
 from coderag_rag.store.calls import StoreError, StoreUnavailable
 from coderag_rag.store.schema import KEYWORD
 
+pytestmark = pytest.mark.slow
+
 CODE = 'def retry_policy(tries):\n    """How often to try."""\n    return tries\n'
 
 

@@ -18,6 +18,8 @@ from coderag_rag.store.calls import StoreUnavailable
 from coderag_rag.store.collection import live_collection
 from prometheus_client import CollectorRegistry
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 21, 12, 1, tzinfo=UTC)
 CODE = "def retry():\n    pass\n"
 

@@ -10,6 +10,8 @@ import pytest
 import uvicorn
 from coderag_rag.__main__ import drain_seconds
 
+pytestmark = pytest.mark.slow
+
 WORD = b'data: {"choices": [{"delta": {"content": "word "}}]}\n\n'
 END = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
 

@@ -13,8 +13,9 @@ from tests.specs import BASE, make_inputs, make_stack, merge
 # Fields of the table, several at once.
 STARTS = [merge(effect.start, effect.change) for effect in EFFECTS if not effect.path.startswith(("gpu", "models."))]
 MODELS = [merge(effect.start, effect.change) for effect in EFFECTS if effect.path.startswith(("gpu", "models."))]
+# One patch for each section of the spec: two may exclude each other, as the two sources of certificates do.
 PATCHES = st.tuples(st.lists(st.sampled_from(STARTS), max_size=6), st.sampled_from(MODELS)).map(
-    lambda drawn: [*drawn[0], drawn[1]]
+    lambda drawn: [*{next(iter(patch)): patch for patch in drawn[0]}.values(), drawn[1]]
 )
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,22}[a-z0-9])?", fullmatch=True).filter(good_name)
 METADATA = {"name", "namespace", "labels", "annotations", "ownerReferences"}

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from coderag_rag.answer.answerer import Question
 from coderag_rag.api.services import Clients, Services
 from coderag_rag.api.settings import ApiSettings
@@ -13,6 +14,8 @@ from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.retry import RetryPolicy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+pytestmark = pytest.mark.slow
 
 MOMENT = 1e-6  # of a float's rounding
 SECONDS = st.floats(0, 40)

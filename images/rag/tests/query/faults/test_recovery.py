@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 OUTAGES = [0.5, 13.0]
 
 

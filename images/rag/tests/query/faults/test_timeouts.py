@@ -11,6 +11,8 @@ from coderag_rag.ingestion.embedder import Embedder
 from coderag_rag.settings import QdrantSettings
 from coderag_rag.store.calls import Calls, StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/chat/completions"
 
 
