@@ -19,7 +19,7 @@ PARALLEL = 4  # as many requests at a time as the overhead of the gateway is mea
 SOURCE = "def push(queue, item):\n    queue.append(item)\n"
 # A hang is found after this long without progress: the default for models on a GPU, which the tiny ones are as fast as.
 # The window is short, so that each fault is measured as if it were the first in a long time.
-FAILOVER = {"stallAfter": "10s", "flapWindow": "10s"}
+FAILOVER = {"stallAfter": "10s", "flapWindow": "1m"}
 
 
 def deploy(cluster: Cluster, failover: dict[str, Any]) -> Site:
