@@ -19,6 +19,7 @@ PARALLEL = 4  # as many requests at a time as the overhead of the gateway is mea
 SOURCE = "def push(queue, item):\n    queue.append(item)\n"
 # A hang is found after this long without progress: the default for models on a GPU, which the tiny ones are as fast as.
 # The window is short, so that each fault is measured as if it were the first in a long time.
+ROLLOUT = {"progressDeadline": "1m"}
 FAILOVER = {"stallAfter": "10s", "flapWindow": "1m"}
 
 
@@ -35,7 +36,7 @@ def deploy(cluster: Cluster, failover: dict[str, Any]) -> Site:
         server["parallel"] = PARALLEL
         # Threads of two servers that wait for each other on few cores would be the slowest thing in the figures.
         server["resources"]["limits"] = {"cpu": "1"}
-    manifest["spec"]["failover"] = failover
+    manifest["spec"] |= {"failover": failover, "rollout": ROLLOUT}
     cluster.apply(manifest, namespace=NAMESPACE)
     wait_for_stack(cluster, NAMESPACE, STACK, ("Ready", "IndexReady"), 900)
     return Site(cluster, NAMESPACE, STACK)

@@ -69,7 +69,7 @@ class Pace:
     rate: float = 6.0
     active_rate: float = 4.0
     healthy: float = 15.0
-    patience: float = 300.0  # for everything to be as before
+    patience: float = 480.0  # for everything to be as before
     calm: float = 20.0  # it has to stay that way this long: longer than a fault takes to be noticed
 
 

@@ -28,16 +28,19 @@ pytestmark = pytest.mark.timeout(1500)
 PACE = Pace()
 # The window is short, so that each fault is judged as if it were the first in a long time; flapping has its own test.
 SETTINGS = {"stallAfter": "10s", "flapWindow": "1m"}
+ROLLOUT = {"progressDeadline": "1m"}
 SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "10s"}
 HANGS = {"stopped", "hangs while healthy", "hangs, metrics too", "stopped, operator killed every 20 s"}
 # What only the operator finds is bounded by the gateway's own timeouts while there is no operator.
 UNBOUNDED = {"stopped, operator down"}
+# The server is ready and moves: only the gateway, which reads answers, can tell that they are errors.
+ERRORS = {"500", "429"}
 
 
 @pytest.fixture(scope="module")
 def site(stack):
     found = Site(stack.cluster, stack.namespace, stack.name)
-    models.patch(found, {"failover": SETTINGS})
+    models.patch(found, {"failover": SETTINGS, "rollout": ROLLOUT})
     settle(found)
     print("\n" + line(HEAD))
     return found
@@ -84,7 +87,7 @@ def assert_bounds(site, result):
     hangs = result.fault in HANGS
     assert (gateway.first_affected or 0) <= (15 if hangs else 5)
     assert (gateway.later_excess or 0) <= 1.5
-    assert fresh.outage <= (25 if hangs else 15)
+    assert result.fault in ERRORS or fresh.outage <= (25 if hangs else 15)
 
 
 @pytest.mark.parametrize("fault", [*REAL, *MANAGED], ids=lambda fault: fault.name)
@@ -92,7 +95,7 @@ def test_a_fault_of_a_real_server_costs_no_request(site, fault):
     assert_bounds(site, under_load(site, fault))
 
 
-@pytest.mark.parametrize("fault", SWITCHED[:-2], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [*SWITCHED[:-2], SWITCHED[-1]], ids=lambda fault: fault.name)
 def test_a_fault_of_a_server_with_switches_costs_no_request(standins, fault):
     assert_bounds(standins, under_load(standins, fault))
 
