@@ -14,8 +14,6 @@ from images.gateway.tests.running import Changes, Gateway, run_gateway
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose models are all well, with the settings of production."""
     with run_gateway(Path(tmp_path_factory.mktemp("gateway"))) as running:
-        for upstream in running.upstreams.values():
-            upstream.release.set()
         yield running
 
 

@@ -50,7 +50,8 @@ def test_sigterm_loses_none_of_eight_streams_and_refuses_new_ones_only_later(
     start_gateway: Callable[..., Gateway],
 ) -> None:
     gateway = start_gateway(own={"drain_delay": 5})
-    gateway.upstreams["coderag"].release.set()
+    for name in ("chat", "code"):
+        gateway.upstreams[name].release.clear()
     with ExitStack() as stack:
         readers = [Reader(stack, gateway, model) for model in ("chat", "code") * 4]
         probe = stack.enter_context(gateway.client(None))

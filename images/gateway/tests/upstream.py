@@ -42,8 +42,12 @@ class Upstream:
     fault: Fault | None = None
     requests: list[Json] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)  # clear it to hold answers back
     server: QuietServer | None = None
+
+    def __post_init__(self) -> None:
+        """Hold nothing back at first."""
+        self.release.set()
 
     def start(self) -> None:
         """Listen, on the same port as before."""

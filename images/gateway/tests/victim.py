@@ -9,6 +9,7 @@ import sys
 from images.gateway.tests.upstream import Fault, Upstream
 
 upstream = Upstream("victim", port=int(sys.argv[2]), fault=Fault(sys.argv[1], "hang"))
+upstream.release.clear()
 upstream.start()
 print(upstream.port, flush=True)  # noqa: T201
 for count in range(1, 1000):
