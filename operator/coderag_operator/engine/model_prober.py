@@ -144,10 +144,12 @@ class ModelProber:
             watch.due = self._clock.monotonic()  # at once: the time that it has been silent counts
         if read is Read.REFUSED:
             self._keys.pop(target.key, None)  # the Secret has changed
-        if target.on_trial and read is Read.ANSWERED:
-            await self._try(client, target, watch, key)
-        elif not target.on_trial:
+        if not target.on_trial:
             watch.canaries, watch.trouble = 0, ""
+        elif read is Read.ANSWERED:
+            await self._try(client, target, watch, key)
+        else:
+            watch.canaries, watch.trouble = 0, f"its metrics cannot be read: {read.value}"
 
     async def _try(self, client: httpx.AsyncClient, target: Target, watch: Watch, key: str) -> None:
         trouble = await llama.try_canary(client, target.base, key, CANARY_SECONDS)

@@ -12,10 +12,10 @@ from enum import Enum
 class Read(Enum):
     """How asking for the counters ended."""
 
-    ANSWERED = "answered"
-    SILENT = "silent"  # connected, and no answer within the time for one read
-    FAILED = "failed"  # no connection, or an error: known about by other means
-    REFUSED = "refused"  # our key is not the server's
+    ANSWERED = "it answers"
+    SILENT = "it does not answer"  # connected, and nothing came within the time for one read
+    FAILED = "no connection, or an error"  # known about by other means
+    REFUSED = "it does not know the key"
 
 
 @dataclass(frozen=True, slots=True)

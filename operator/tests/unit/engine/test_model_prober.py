@@ -148,6 +148,13 @@ async def test_a_server_of_a_rollout_must_have_loaded_what_the_spec_says(world: 
     assert world.pulse.canaries == 3
 
 
+async def test_a_server_on_trial_that_cannot_be_reached_says_so(world: World):
+    world.put_facts(active="code")
+    world.keys.append("another")
+    assert await world.look()
+    assert (world.pulse.canaries, world.pulse.trouble) == (0, "its metrics cannot be read: it does not know the key")
+
+
 async def test_a_key_that_has_changed_is_read_again(world: World):
     await world.look()
     world.keys.append("second")
