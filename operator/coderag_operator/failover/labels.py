@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coderag_operator.desired.names import VERIFIED_LABEL, serves_label
-from coderag_operator.failover.rollout import DRAINING, STARTING, VERIFYING
+from coderag_operator.failover.rollout import DRAINING, SHIFTING, STARTING, VERIFYING
 from coderag_operator.failover.servers import Role, Server
 from coderag_operator.observed.roles import OWN, RoleState
 
-TRIAL = (DRAINING, STARTING, VERIFYING)
+TRIAL, GOING = (DRAINING, STARTING, VERIFYING), (SHIFTING, DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def compare(role: str, state: RoleState, roles: Mapping[str, Role]) -> Iterator[
     covered = helper is not None and helper.usable
     yield from compare_serves(role, helper, covered, roles)
     for server in roles[role].servers:
-        wanted = not (covered and is_on_trial(server, state))
-        if server.verified != wanted and not server.leaving:
+        wanted = not (covered and is_closed(server, state))
+        if server.verified != wanted and not (wanted and server.leaving):
             yield Relabel(server.name, server.uid, server.namespace, role, VERIFIED_LABEL, wanted)
 
 
@@ -55,7 +55,13 @@ def compare_serves(role: str, helper: Role | None, covered: bool, roles: Mapping
                 yield Relabel(server.name, server.uid, server.namespace, name, serves_label(role), wanted)
 
 
-def is_on_trial(server: Server, state: RoleState) -> bool:
-    """Tell whether a server came with the rollout and has not passed its canaries: the gateway is to leave it alone."""
+def is_closed(server: Server, state: RoleState) -> bool:
+    """Tell whether the gateway is to leave a server alone, so that it asks the other model without a try here.
+
+    One that is going or hangs would be sent requests to its end: a Service without a ready endpoint uses those that
+    terminate. One that came with a rollout has not passed its canaries.
+    """
     rollout = state.rollout
-    return rollout is not None and rollout.step in TRIAL and server.revision == rollout.revision
+    if server.leaving or server.wedged or rollout is None:
+        return server.leaving or server.wedged
+    return rollout.step in (TRIAL if server.revision == rollout.revision else GOING)

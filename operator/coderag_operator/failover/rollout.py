@@ -150,8 +150,8 @@ def shift(state: RoleState, own: Role, around: Surroundings, now: float) -> Role
     if state.active == OWN:
         return say(state, f"waits until {around.other.name} can answer for {own.name}")
     labelled = any(server.usable and own.name in server.serves for server in around.other.servers)
-    stripped = not any(own.name in server.serves and not server.leaving for server in own.servers)
-    return go(state, DRAINING, now) if labelled and stripped else say(state, f"{around.other.name} takes over")
+    still_open = any(server.verified or own.name in server.serves for server in own.servers if not server.leaving)
+    return go(state, DRAINING, now) if labelled and not still_open else say(state, f"{around.other.name} takes over")
 
 
 def drain(state: RoleState, own: Role, around: Surroundings, now: float) -> RoleState:

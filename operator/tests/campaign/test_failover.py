@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from coderag_operator.kube.kinds import Kind
 from tests.specs import merge
 from tests.support.courses import FAST, change_chat, converged, labels, reasons, role, spec, step, until
 from tests.support.simulation import NAMESPACE, Simulation, llama
@@ -201,6 +202,43 @@ def test_the_gateway_is_kept_from_a_new_server_until_it_has_passed_its_canaries(
     simulation.settle()
     (pod,) = simulation.servers.pods("chat")
     assert pod["metadata"]["labels"]["coderag.dev/verified"] == "true"
+
+
+def verified(simulation: Simulation, name: str) -> list[bool]:
+    pods = simulation.servers.pods(name)
+    return [pod["metadata"]["labels"].get("coderag.dev/verified") == "true" for pod in pods]
+
+
+def test_the_gateway_is_kept_from_an_old_server_before_it_goes():
+    simulation = converged()
+    old = simulation.servers.pods("chat")[0]["metadata"]["uid"]
+    change_chat(simulation, contextTokens=2048)
+    while old in {pod["metadata"]["uid"] for pod in simulation.servers.pods("chat")}:
+        paused, before = simulation.child("Deployment", "chat")["spec"]["paused"], verified(simulation, "chat")
+        step(simulation)
+    assert (paused, before) == (True, [False])
+
+
+def test_the_gateway_is_kept_from_a_server_that_hangs_or_is_going():
+    simulation = converged()
+    seen: list[tuple[str, bool]] = []
+    end = simulation.kube.delete
+
+    def delete(kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
+        seen.append((kind.name, verified(simulation, "chat")[0]))
+        return end(kind, namespace, name, uid, grace)
+
+    simulation.kube.delete = delete  # type: ignore[method-assign]
+    simulation.servers.stuck["chat"] = simulation.now.timestamp() - 60
+    step(simulation)
+    assert seen == [("Pod", False)]
+    simulation.servers.stuck.clear()
+    simulation.settle()
+    name = simulation.servers.pods("chat")[0]["metadata"]["name"]
+    leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    simulation.kube.edit(("Pod", NAMESPACE, name), lambda pod: pod["metadata"].update(leaving))
+    simulation.step()
+    assert verified(simulation, "chat") == [False]
 
 
 def test_a_spec_that_is_put_back_before_its_turn_restarts_nothing():
