@@ -43,6 +43,7 @@ MANAGED = (
     Fault("killed, operator killed every 20 s", together(faults.operator_killed, faults.killed), hold=60),
     stopping("stopped, operator killed every 20 s", together(faults.operator_killed, faults.stopped)),
     Fault("model with a wrong sha256", models.changed(models.WRONG), hold=60),
+    Fault("model file that is too short", models.changed(models.SHORT), hold=60),
     Fault("model that crashes on load", models.changed(models.CRASH), hold=300, until=rolled),
     Fault("model that cannot chat", models.changed(models.MUTE), hold=300, until=rolled),
 )

@@ -11,7 +11,7 @@ from e2e import install
 from e2e.failover.faults import Act
 from e2e.failover.site import Site
 
-NEXT, CRASH, MUTE = "next.model", "crash.model", "mute.model"
+NEXT, SHORT, CRASH, MUTE = "next.model", "short.model", "crash.model", "mute.model"
 WRONG = "wrong sha"
 
 

@@ -135,7 +135,7 @@ def ask(site):
             return error.code, error.headers
 
 
-@pytest.mark.parametrize("file", [models.WRONG, models.CRASH, models.MUTE])
+@pytest.mark.parametrize("file", [models.WRONG, models.SHORT, models.CRASH, models.MUTE])
 def test_a_bad_model_is_said_to_be_one_while_the_old_one_serves(quick, file):
     with models.changed(file)(quick):
         assert wait_until(lambda: is_refused(quick, file), 300, 1), tell(quick)
@@ -143,11 +143,14 @@ def test_a_bad_model_is_said_to_be_one_while_the_old_one_serves(quick, file):
     settle(quick)
 
 
+REFUSED = {models.WRONG: "ChecksumMismatch", models.SHORT: "Truncated"}
+
+
 def is_refused(site, file):
     """Tell whether the status says that the model is bad: never fetched, or rolled back."""
     conditions = read_conditions(site.get("crs", site.name))
-    if file == models.WRONG:
-        return conditions["ModelsFetched"].get("reason") == "ChecksumMismatch"
+    if file in REFUSED:
+        return conditions["ModelsFetched"].get("reason") == REFUSED[file]
     step = (read_role(site).get("rollout") or {}).get("step")
     return step == "RolledBack" and conditions["Ready"].get("reason") == "RolledBack"
 

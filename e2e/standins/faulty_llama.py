@@ -33,6 +33,7 @@ from starlette.routing import Route
 
 BUILD = "b99999-standin"
 MARK = re.compile(rb"standin:(\{[^}]*\})")
+CRASH = b"standin:crash"
 HEAD_BYTES = 64 * 1024
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "then", "rests")
 METRICS = ("requests_processing", "requests_deferred", "n_decode_total", "tokens_predicted_total",
@@ -259,7 +260,10 @@ def load(model: Path) -> Switches:
     except (OSError, ValueError, IndexError) as error:
         raise ValueError(f"failed to load model, '{model}': {error}") from error
     with model.open("rb") as file:
-        found = MARK.search(file.read(HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+    if CRASH in head:
+        raise ValueError(f"failed to load model, '{model}': its template raises")
+    found = MARK.search(head)
     return Switches().changed(json.loads(found.group(1))) if found else Switches()
 
 

@@ -2,7 +2,8 @@
 
 They are not called *.gguf, so that the hub's list of usable models leaves them out.
 
-- crash.model: the header is whole, the tensors end early; a server that loads it ends with an error.
+- short.model: the header is whole, the tensors end early; it is refused before a server sees it.
+- crash.model: the file is whole, but its chat template raises on everything; a server that loads it ends with an error.
 - mute.model: loads and is healthy, but its chat template raises, so that every chat completion is refused.
 - next.model: another good model, for a rolling change.
 """
@@ -14,26 +15,28 @@ from e2e.standins.tiny_gguf import TEMPLATE, write_model
 
 # llama-server renders the one message `test` when it starts. What follows is for the stand-in server, which reads it.
 MUTE = """{% if messages[0].content != 'test' %}{{ raise_exception('mute') }}{% endif %}{# standin:{"status": 500} #}"""
+CRASH = """{{ raise_exception('standin:crash') }}"""
 KEPT = 0.6
 
 
-def crash(model: bytes) -> bytes:
+def shorten(model: bytes) -> bytes:
     """Return a model whose tensors end early."""
     return model[: int(len(model) * KEPT)]
 
 
-def mute(model: bytes) -> bytes:
-    """Return a model whose template renders nothing but what is rendered at the start."""
+def with_template(model: bytes, text: str) -> bytes:
+    """Return a model with another chat template, padded to the length of its own."""
     template = TEMPLATE.encode()
     assert template in model
-    return model.replace(template, MUTE.encode().ljust(len(template)))
+    return model.replace(template, text.encode().ljust(len(template)))
 
 
 def write_odd(folder: Path) -> None:
     """Write the odd models beside the good ones."""
     good = (folder / "chat.gguf").read_bytes()
-    (folder / "crash.model").write_bytes(crash(good))
-    (folder / "mute.model").write_bytes(mute(good))
+    (folder / "short.model").write_bytes(shorten(good))
+    (folder / "crash.model").write_bytes(with_template(good, CRASH))
+    (folder / "mute.model").write_bytes(with_template(good, MUTE))
     write_model(folder / "next.model", "next")
 
 

@@ -170,8 +170,9 @@ def test_a_model_file_may_bring_its_own_fault(models):
 
 
 def test_a_model_that_a_real_server_cannot_load_ends_it(models, capsys):
-    with pytest.raises(ValueError, match="failed to load"):
-        load(models / "crash.model")
+    for name in ("short.model", "crash.model"):
+        with pytest.raises(ValueError, match="failed to load"):
+            load(models / name)
     assert faulty_llama.main(["--model", str(models / "crash.model")]) == 1
     assert faulty_llama.main(["--model", "/nowhere"]) == 1
     assert "failed to load model" in capsys.readouterr().err
