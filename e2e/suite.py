@@ -75,7 +75,8 @@ QUIET = ("gateway", "integration", "chart", "services")
 E2E = pytest_stage(
     "e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), after=QUIET, cover=False
 )
-LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, GATEWAY, INTEGRATION, CHART, SERVICES))
+# Three at a time on two cores: those of the gateway and of the services spend half of their time waiting.
+LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, INTEGRATION, CHART), (GATEWAY, SERVICES))
 SINGLE = {stage.name: stage for lane in (*LANES, (INNER,)) for stage in lane}
 
 
