@@ -71,7 +71,7 @@ def summarise(records: Sequence[Record], fault: Window, usual: str = "") -> Summ
         p50=quantile(waits, 0.5),
         p95=quantile(waits, 0.95),
         longest=max(waits, default=None),
-        first_affected=hit[0].answered - max(hit[0].start, fault.start) if hit else None,
+        first_affected=wait_of(hit[0], fault) if hit else None,
         detected=None if detected is None else detected - fault.start,
         before_detection=sum(1 for record in hit if detected is None or record.start < detected),
         later_excess=excess(during, detected, healthy),
@@ -79,6 +79,12 @@ def summarise(records: Sequence[Record], fault: Window, usual: str = "") -> Summ
         stood_in=stood_in(records, fault, usual),
         served_by=Counter(record.served_by for record in during if record.served_by),
     )
+
+
+def wait_of(record: Record, fault: Window) -> float:
+    """Return how long a request waited because of the fault; one without an answer waited to its end."""
+    until = record.answered if record.is_ok else record.end
+    return until - max(record.start, fault.start)
 
 
 def healthy_median(records: Iterable[Record], fault: Window) -> float | None:

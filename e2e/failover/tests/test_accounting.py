@@ -65,6 +65,11 @@ def test_the_first_affected_request_is_timed_from_the_fault_not_from_its_own_sta
     assert summary.first_affected == pytest.approx(3.0)
 
 
+def test_a_stream_that_was_cut_waited_to_its_end():
+    cut = request(99.0, 4.0, Outcome.CUT, "", stream=True, first=99.1)
+    assert summarise([*healthy(), cut], FAULT, "chat").first_affected == pytest.approx(3.0)
+
+
 def test_a_request_that_began_after_the_fault_is_timed_from_its_start():
     summary = summarise([*healthy(), request(110, 4.0, served_by="code")], FAULT, "chat")
     assert summary.first_affected == pytest.approx(4.0)
