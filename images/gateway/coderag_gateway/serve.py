@@ -82,6 +82,9 @@ def serve(app: ASGIApp, settings: Settings, drain: Drain) -> None:
     """Listen until SIGTERM and the end of the drain."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server has its own handler
     with socket.create_server((settings.host, settings.port)) as listener:
+        # asyncio does this only for sockets that it made itself; without it every answer on a kept connection waits
+        # 40 ms between its headers and its body. What is accepted inherits it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app,
             log_config=read_log_config(),
