@@ -59,7 +59,7 @@ def switched(role: str = "chat", **switches: Any) -> Act:
         try:
             yield
         finally:
-            with contextlib.suppress(CommandError, OSError):
+            if any(pod["metadata"]["name"] == name for pod in site.pods(role)):  # and is not on its way out
                 switch(site, name, {key: before[key] for key in switches})
 
     return act
