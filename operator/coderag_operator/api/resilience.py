@@ -39,7 +39,7 @@ class Failover(Model):
     stall_after: Wait | None = Field(
         None,
         description="How long a server may hold requests without a step of work before it counts as wedged and is "
-        "replaced. Longer than its slowest batch; left out, 10s on a GPU and 60s with gpu.sharing None.",
+        "replaced. Longer than its slowest batch; left out, 6s on a GPU and 60s with gpu.sharing None.",
     )
 
 

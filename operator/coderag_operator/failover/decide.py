@@ -15,7 +15,7 @@ from coderag_operator.failover.switch import Limits, choose, is_under_way
 from coderag_operator.observed.child import Child
 from coderag_operator.observed.roles import RoleState
 
-STALL_ON_GPU, STALL_ON_CPU = 8, 60
+STALL_ON_GPU, STALL_ON_CPU = 6, 60
 HANGS_BELIEVED, MOST_DOUBLINGS = 2, 4
 
 
