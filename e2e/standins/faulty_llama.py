@@ -16,11 +16,10 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,33 +30,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from e2e.standins.llama_switches import Switches, load
+
 BUILD = "b99999-standin"
-MARK = re.compile(rb"standin:(\{[^}]*\})")
-CRASH = b"standin:crash"
-HEAD_BYTES = 64 * 1024
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "then", "rests")
 METRICS = ("requests_processing", "requests_deferred", "n_decode_total", "tokens_predicted_total",
            "prompt_tokens_total")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Switches:
-    """What goes wrong; as made, nothing does."""
-
-    health: int = 200
-    status: int = 0
-    times: int = 0
-    hang: bool = False
-    block_metrics: bool = False
-    token_seconds: float = 0.005
-    cut_after: int = 0
-
-    def changed(self, wanted: dict[str, Any]) -> "Switches":
-        """Return the switches with some of them set; raises ValueError for what is none."""
-        unknown = set(wanted) - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"no such switch: {', '.join(sorted(unknown))}; there are {', '.join(asdict(self))}")
-        return replace(self, **wanted)
 
 
 class CutError(Exception):
@@ -249,22 +227,6 @@ def make_app(llama: Llama, key: str) -> Guard:
     found = [Route(path, call) for path, call in routes.items()]
     found += [Route(path, llama.complete, methods=["POST"]) for path in completions]
     return Guard(Starlette(routes=[*found, Route("/admin/switches", llama.switch, methods=["GET", "PUT"])]), llama, key)
-
-
-def load(model: Path) -> Switches:
-    """Return the switches that a model file brings; raises ValueError for one that a real server cannot load."""
-    import gguf
-
-    try:
-        gguf.GGUFReader(model)
-    except (OSError, ValueError, IndexError) as error:
-        raise ValueError(f"failed to load model, '{model}': {error}") from error
-    with model.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    if CRASH in head:
-        raise ValueError(f"failed to load model, '{model}': its template raises")
-    found = MARK.search(head)
-    return Switches().changed(json.loads(found.group(1))) if found else Switches()
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
