@@ -73,9 +73,12 @@ class Gateway(ComponentSettings):
         default_factory=GatewayTimeouts, description="How long a call of a model may take."
     )
     allowed_fails: Annotated[int, Field(ge=1, le=100)] = Field(
-        3, description="Failures of a model in a minute, after which the other one is asked first for a while."
+        3,
+        description="Failures of a model within `cooldown`, after which the other one is asked first for that long.",
     )
-    cooldown: Annotated[DurationText, Between("1s", "10m")] = Field("15s", description="How long that while is.")
+    cooldown: Annotated[DurationText, Between("1s", "10m")] = Field(
+        "15s", description="How long the other one is asked first."
+    )
 
 
 class RagTimeouts(Model):

@@ -9,7 +9,7 @@ from coderag_operator.desired import litellm, names
 from coderag_operator.desired.certificates import certificate_env, certificate_mounts, certificate_volumes
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import Env, keys, outbound, plain, secret
-from coderag_operator.desired.pod import SETTLE, Pod, http_probes
+from coderag_operator.desired.pod import Pod, http_probes
 from coderag_operator.desired.references import servers
 from coderag_operator.desired.workloads import (
     config_map,
@@ -49,10 +49,19 @@ def pod(context: Context, data: dict[str, str]) -> Pod:
         probes=http_probes("/health/readiness", "/health/liveliness", startup_seconds=180),
         volumes=[config, *certificate_volumes(context)],
         mounts=[{"name": "config", "mountPath": FOLDER, "readOnly": True}, *certificate_mounts(context)],
-        pre_stop=SETTLE,
-        grace_seconds=max(map(seconds, (spec.gateway.timeouts.request, spec.rag.timeouts.llm))) + 15,
+        grace_seconds=_grace(context),
         config=data,
     )
+
+
+def _grace(context: Context) -> int:
+    """Return how long a gateway that is told to stop may take: the longest answer, with a model that gave none first.
+
+    It settles by itself: it takes requests for a while when its readiness says no already.
+    """
+    timeouts = context.stack.spec.gateway.timeouts
+    first, request, llm = litellm.first_token(timeouts), seconds(timeouts.request), context.stack.spec.rag.timeouts.llm
+    return max(first + request, seconds(llm)) + litellm.DRAIN_DELAY + 15
 
 
 def _settings() -> Env:

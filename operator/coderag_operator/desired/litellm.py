@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from coderag_operator.api import Stack, seconds
+from coderag_operator.api.components import GatewayTimeouts
 from coderag_operator.api.servers import ModelServer
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
@@ -95,12 +96,15 @@ def _own(stack: Stack) -> dict[str, Any]:
     }
 
 
+def first_token(timeouts: GatewayTimeouts) -> int:
+    """Return how long a model has until the first piece: half of the time, so that the other has the other half."""
+    total = seconds(timeouts.request)
+    return min(seconds(timeouts.first_token), total) if timeouts.first_token else max(1, total // 2)
+
+
 def _role(context: Context, role: str, server: ModelServer) -> dict[str, Any]:
     timeouts = context.stack.spec.gateway.timeouts
-    total = seconds(timeouts.request)
-    # The first piece must come in half of the time, so that the other model has the other half.
-    first = seconds(timeouts.first_token) if timeouts.first_token else max(1, total // 2)
-    limits = {"timeout": total, "stream_timeout": min(first, total)}
+    limits = {"timeout": seconds(timeouts.request), "stream_timeout": first_token(timeouts)}
     info: dict[str, Any] = {"allowed_fails_policy": _allowed(context.stack.spec.gateway.allowed_fails)}
     if server.external:
         return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, info)
