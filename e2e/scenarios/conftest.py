@@ -20,6 +20,7 @@ import yaml
 from e2e import install
 from e2e.kubectl import Cluster
 from e2e.progress import wait_for_stack
+from e2e.waiting import wait_until
 
 NAMESPACE = "coderag-e2e"
 STACK = "demo"
@@ -58,6 +59,11 @@ class Stack:
     def wait(self, *kinds: str, seconds: float = 300) -> dict[str, Any]:
         """Wait until conditions are True at the current generation."""
         return wait_for_stack(self.cluster, self.namespace, self.name, kinds, seconds)
+
+    def is_home(self) -> bool:
+        """Tell whether each role is served by its own model, and has been for long enough that no flap is counted."""
+        roles = self.get("crs", self.name)["status"]["roles"]
+        return all(role["active"] == role["role"] and "flaps" not in role for role in roles)
 
     def children(self, kind: str) -> list[dict[str, Any]]:
         """Return the children of one kind."""
@@ -114,6 +120,8 @@ def manifest() -> dict[str, Any]:
     document = yaml.safe_load(Path("examples/demo.yaml").read_text().replace("coderag-demo", NAMESPACE))
     document["metadata"]["name"] = STACK
     document["spec"]["vectorStore"]["deletionPolicy"] = "Retain"
+    # Short, so that a role that one scenario moved is back, and forgotten, before the next one looks.
+    document["spec"]["failover"] = {"failbackAfter": "5s", "dwell": "10s", "flapWindow": "10s", "stallAfter": "10s"}
     return dict(document)
 
 
@@ -135,4 +143,6 @@ def converged_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
     """No scenario leaves the stack in a state that fails the next one."""
     yield
     if "stack" in request.fixturenames and "last" not in request.keywords:
-        request.getfixturevalue("stack").wait("Ready", seconds=300)
+        stack = request.getfixturevalue("stack")
+        stack.wait("Ready", seconds=300)
+        wait_until(stack.is_home, "a role is still served by the other model", 120)

@@ -56,7 +56,7 @@ def decide(scene: Scene) -> Decision:
     for name in local:
         own, other = roles[name], roles.get(STAND_IN[name], Role(STAND_IN[name], wanted=False))
         choice = choose(states[name], own, other, read_limits(scene.stack, name), is_lent(name, states), scene.now)
-        states[name], waits = choice.state, [*waits, choice.wait]
+        states[name], waits = choice.state, [*waits, choice.wait, wait_to_forget(scene, name, choice.state)]
     orders: dict[str, Order] = {}
     for name in order_by_growth(scene, states):
         step = advance(
@@ -158,6 +158,12 @@ def note_memory(scene: Scene, name: str, state: RoleState, roles: Mapping[str, R
     if not wanted or state.rollout or not is_settled(roles[name], wanted):
         return state
     return replace(state, memory=reckon_role(scene, name))
+
+
+def wait_to_forget(scene: Scene, name: str, state: RoleState) -> float | None:
+    """Return the seconds until the oldest failover of a role counts no more, so that status does not keep it."""
+    window = read_limits(scene.stack, name).flap_window
+    return max(1.0, state.failovers[0] + window - scene.now) if state.failovers else None
 
 
 def wait_for_wedged(roles: Iterable[Role], now: float) -> Iterable[float]:

@@ -30,6 +30,27 @@ def test_a_server_that_is_not_ready_is_covered_after_a_while_and_comes_back_afte
     assert "Failback" in reasons(simulation)
 
 
+def test_a_failover_is_forgotten_in_time_and_then_nothing_is_written():
+    simulation = converged(failover=FAST | {"flapWindow": "60s"})
+    simulation.servers.down.add("chat")
+    until(simulation, lambda: labels(simulation, "chat") == {"code"})
+    simulation.servers.down.clear()
+    until(simulation, lambda: labels(simulation, "chat") == {"chat"})
+    simulation.settle()
+    waits = 0
+    while "flaps" in role(simulation, "chat"):
+        due = simulation.outcomes[-1].requeue_after
+        assert due is not None
+        step(simulation, due)
+        waits += 1
+    assert waits <= 2
+    simulation.settle()
+    before = sum(simulation.kube.writes.values())
+    for _ in range(5):
+        step(simulation, 60)
+    assert sum(simulation.kube.writes.values()) == before
+
+
 def test_a_blip_moves_nothing():
     simulation = converged()
     simulation.servers.down.add("chat")
