@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coderag_operator.observed.entries import number_of, read_entry, text_of
 from coderag_operator.observed.roles import RoleState, read_role, write_role
 
 MODEL, FETCH, ROLE, KEYS = "model.", "fetch.", "role.", "keys"
@@ -70,15 +71,6 @@ def write_facts(facts: Facts) -> dict[str, str]:
     return {name: json.dumps(entry, sort_keys=True, ensure_ascii=False) for name, entry in sorted(entries.items())}
 
 
-def read_entry(text: str) -> dict[str, Any] | None:
-    """Return a JSON object, None for anything else."""
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
 def read_fetched(entry: Mapping[str, Any]) -> Fetched:
     """Return a model fact; what is missing or of another type counts as unknown."""
     header = entry.get("header")
@@ -97,15 +89,3 @@ def read_failed(entry: Mapping[str, Any]) -> Failed:
         job_uid=text_of(entry, "jobUid"),
         failed_at=number_of(entry, "failedAt"),
     )
-
-
-def text_of(entry: Mapping[str, Any], name: str) -> str:
-    """Return a text of an entry, empty when it is none."""
-    value = entry.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def number_of(entry: Mapping[str, Any], name: str) -> int:
-    """Return a whole number of an entry, 0 when it is none."""
-    value = entry.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

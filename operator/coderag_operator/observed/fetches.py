@@ -6,7 +6,8 @@ from typing import Any
 
 from coderag_operator.observed.child import Child
 from coderag_operator.observed.details import Job, Pod
-from coderag_operator.observed.facts import Facts, Failed, Fetched, number_of, read_entry, text_of
+from coderag_operator.observed.entries import number_of, read_entry, text_of
+from coderag_operator.observed.facts import Facts, Failed, Fetched
 
 BASE_SECONDS, CAP_SECONDS = 10, 300
 MESSAGE_LIMIT = 300

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coderag_operator.observed.entries import number_of, text_of
+
 OWN = ""
 
 
@@ -41,20 +43,20 @@ def read_role(entry: Mapping[str, Any]) -> RoleState:
     rollout = entry.get("rollout")
     failovers = entry.get("failovers")
     return RoleState(
-        active=_text(entry, "active"),
-        since=_number(entry, "since"),
-        reason=_text(entry, "reason"),
+        active=text_of(entry, "active"),
+        since=number_of(entry, "since"),
+        reason=text_of(entry, "reason"),
         failovers=tuple(one for one in failovers if isinstance(one, int)) if isinstance(failovers, list) else (),
         served=entry.get("served") is True,
         rollout=_read_rollout(rollout) if isinstance(rollout, dict) else None,
-        rejected=_text(entry, "rejected"),
-        memory=_number(entry, "memory"),
+        rejected=text_of(entry, "rejected"),
+        memory=number_of(entry, "memory"),
     )
 
 
 def _read_rollout(entry: Mapping[str, Any]) -> Rollout:
-    texts = {name: _text(entry, name) for name in ("revision", "step", "previous", "message")}
-    return Rollout(**texts, since=_number(entry, "since"))
+    texts = {name: text_of(entry, name) for name in ("revision", "step", "previous", "message")}
+    return Rollout(**texts, since=number_of(entry, "since"))
 
 
 def write_role(state: RoleState) -> dict[str, Any]:
@@ -69,13 +71,3 @@ def write_role(state: RoleState) -> dict[str, Any]:
         },
     }  # fmt: skip
     return {name: value for name, value in entry.items() if value}
-
-
-def _text(entry: Mapping[str, Any], name: str) -> str:
-    value = entry.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _number(entry: Mapping[str, Any], name: str) -> int:
-    value = entry.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
