@@ -63,7 +63,7 @@ class Stack:
     def is_home(self) -> bool:
         """Tell whether each role is served by its own model, and has been for long enough that no flap is counted."""
         roles = self.get("crs", self.name)["status"]["roles"]
-        return all(role["active"] == role["role"] and "flaps" not in role for role in roles)
+        return all(role["active"] in (role["role"], "external") and "flaps" not in role for role in roles)
 
     def children(self, kind: str) -> list[dict[str, Any]]:
         """Return the children of one kind."""
