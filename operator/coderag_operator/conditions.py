@@ -99,11 +99,9 @@ def judge_ready(view: View, served: Verdict, stalled: Verdict, reconciling: Verd
 
 
 def judge_stopped(view: View) -> Verdict:
-    """Tell how far a stack that is to have no pods has come."""
+    """Tell that a stack that is to have no pods has none."""
     if not view.maintenance:
         return Verdict("Ready", FALSE, "Suspended", "spec.suspend is true: set it to false to start the stack again")
-    if view.alive:
-        return Verdict("Ready", FALSE, "Maintenance", "pods are being stopped in order, each with its work done")
     text = "no node runs a pod of this stack: they are free; set spec.maintenance to false to start it again"
     return Verdict("Ready", FALSE, "NodesFree", text)
 
@@ -159,7 +157,11 @@ def judge_reconciling(view: View, stalled: Verdict) -> Verdict:
     left += [(one.reason, one.message) for _, one in sorted(view.frozen.items())]
     left += [] if view.suspended else [(one.reason, one.message) for one in unconverged(view)]
     left += [("RollingOut", describe_rollout(role, rollout)) for role in ROLES if (rollout := view.rollout(role))]
-    left += [("Maintenance", "pods are being stopped")] if view.maintenance and view.alive else []
+    left += (
+        [("Maintenance", "pods are being stopped in order, each with its work done")]
+        if view.maintenance and view.alive
+        else []
+    )
     if left:
         return Verdict("Reconciling", TRUE, left[0][0], "; ".join(dict.fromkeys(message for _, message in left)))
     if view.unfinished:

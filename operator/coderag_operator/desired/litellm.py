@@ -106,11 +106,11 @@ def _role(context: Context, role: str, server: ModelServer) -> dict[str, Any]:
     timeouts = context.stack.spec.gateway.timeouts
     limits = {"timeout": seconds(timeouts.request), "stream_timeout": first_token(timeouts)}
     info: dict[str, Any] = {"allowed_fails_policy": _allowed(context.stack.spec.gateway.allowed_fails)}
-    if server.external:
-        return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, info)
     if server.llama_cpp:
         info["max_input_tokens"] = server.llama_cpp.context_tokens
-    return _model(role, role, f"{context.url(role)}/v1", "LLAMA_API_KEY", limits, info)
+        return _model(role, role, f"{context.url(role)}/v1", "LLAMA_API_KEY", limits, info)
+    assert server.external is not None  # noqa: S101  the spec's rule: exactly one of the two
+    return _model(role, server.external.model, server.external.base_url, key_variable(role), limits, info)
 
 
 def _coderag(context: Context) -> dict[str, Any]:
