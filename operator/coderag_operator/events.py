@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coderag_operator.failover.decide import Decision
-from coderag_operator.observed.roles import RoleState, Rollout
+from coderag_operator.observed.roles import ROLLED_BACK, RoleState, Rollout
 
 Conditions = Mapping[str, Mapping[str, Any]]
 
@@ -63,7 +63,7 @@ def compare_rollouts(role: str, old: Rollout | None, now: Rollout | None) -> Ite
     """Yield an Event when a rollout begins, ends or is undone."""
     if now and (old is None or old.revision != now.revision):
         yield Notice("Normal", "RolloutStarted", f"{role} gets a new server, revision {now.revision}")
-    if now and now.step == "RolledBack" and (old is None or old.step != now.step):
+    if now and now.step == ROLLED_BACK and (old is None or old.step != now.step):
         yield Notice("Warning", "RolledBack", f"{role}: {now.message}; the server before is put back")
     if old and now is None and old.step == "Returning":
         yield Notice("Normal", "RolloutDone", f"{role} is served by its new server, revision {old.revision}")

@@ -6,7 +6,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 from coderag_operator.engine.workqueue import Key
-from coderag_operator.failover.switch import is_under_way
 from coderag_operator.reconcile import Outcome
 
 BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 60)
@@ -53,7 +52,7 @@ class Metrics:
         self.show(key, outcome.conditions)
         for role, state in outcome.roles.items():
             self.failover.labels(*key, role).set(bool(state.active))
-            self.rollout.labels(*key, role).set(is_under_way(state))
+            self.rollout.labels(*key, role).set(state.under_way is not None)
         for role, reason in outcome.moves:
             self.failovers.labels(*key, role, reason).inc()
         for role in outcome.wedged:

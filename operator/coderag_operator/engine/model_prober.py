@@ -5,7 +5,6 @@ stack is looked at again only on news: a server that is stuck, one that has pass
 """
 
 import asyncio
-import base64
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +15,11 @@ import httpx
 
 from coderag_operator.api import InvalidSpec, Stack, parse
 from coderag_operator.clients import llama
-from coderag_operator.desired import PORTS, keys_secret_name
+from coderag_operator.desired import PORTS
 from coderag_operator.desired.llama import model_file
 from coderag_operator.desired.names import FACTS
 from coderag_operator.desired.references import local_servers
+from coderag_operator.engine.keys import read_key
 from coderag_operator.engine.store import Store
 from coderag_operator.engine.workqueue import Key, WorkQueue
 from coderag_operator.errors import Failure
@@ -28,7 +28,6 @@ from coderag_operator.failover.progress import Progress, Pulse, Read
 from coderag_operator.failover.rollout import VERIFYING
 from coderag_operator.failover.switch import CANARIES
 from coderag_operator.kube.client import Kube
-from coderag_operator.kube.kinds import SECRET
 from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.details import Data, Pod
 from coderag_operator.observed.facts import read_facts
@@ -184,11 +183,7 @@ class ModelProber:
 
     async def _read_key(self, target: Target) -> str:
         if target.key not in self._keys:
-            name = keys_secret_name(target.stack)
-            loop = asyncio.get_running_loop()
-            secret = await loop.run_in_executor(self._pool, self._kube.get, SECRET, target.stack.namespace, name)
-            value = ((secret or {}).get("data") or {}).get("llama-api-key", "")
-            self._keys[target.key] = base64.b64decode(value).decode(errors="replace").strip()
+            self._keys[target.key] = await read_key(self._kube, self._pool, target.stack, "llama-api-key")
         return self._keys[target.key]
 
 

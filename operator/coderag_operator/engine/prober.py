@@ -5,7 +5,6 @@ what it said last holds until it has been silent for a while.
 """
 
 import asyncio
-import base64
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -15,12 +14,12 @@ import httpx
 
 from coderag_operator.api import InvalidSpec, Stack, parse
 from coderag_operator.clients.ingestion import TIMEOUT, Refused, Unavailable, read_status
-from coderag_operator.desired import keys_secret_name, service_url
+from coderag_operator.desired import service_url
+from coderag_operator.engine.keys import read_key
 from coderag_operator.engine.store import Store
 from coderag_operator.engine.workqueue import Key, WorkQueue
 from coderag_operator.errors import Failure
 from coderag_operator.kube.client import Kube
-from coderag_operator.kube.kinds import SECRET
 from coderag_operator.observed.components import read_component
 from coderag_operator.observed.index import Index
 
@@ -129,13 +128,10 @@ class Prober:
         return await self._ask(base, target.key)
 
     async def _read_key(self, stack: Stack) -> str:
-        loop = asyncio.get_running_loop()
-        name = keys_secret_name(stack)
-        secret = await loop.run_in_executor(self._pool, self._kube.get, SECRET, stack.namespace, name)
-        value = ((secret or {}).get("data") or {}).get("api-key")
-        if not value:
+        key = await read_key(self._kube, self._pool, stack, "api-key")
+        if not key:
             raise Unavailable("there is no key to ask with")
-        return base64.b64decode(value).decode(errors="replace").strip()
+        return key
 
     async def _ask_http(self, base: str, key: str) -> Index:
         if self._client is None:

@@ -11,7 +11,7 @@ from coderag_operator.failover.memory import reckon
 from coderag_operator.failover.progress import Pulse
 from coderag_operator.failover.rollout import WAITING, Order, Surroundings, advance, is_settled
 from coderag_operator.failover.servers import STAND_IN, Role, Server, read_role
-from coderag_operator.failover.switch import Limits, choose, is_under_way
+from coderag_operator.failover.switch import Limits, choose
 from coderag_operator.observed.child import Child
 from coderag_operator.observed.roles import RoleState
 
@@ -142,8 +142,8 @@ def surround(scene: Scene, name: str, roles: Mapping[str, Role], states: Mapping
 
 def has_turn(scene: Scene, name: str, other: str, roles: Mapping[str, Role], states: Mapping[str, RoleState]) -> bool:
     """Tell whether a role's rollout may go ahead of, or after, the other's."""
-    rollout = states[other].rollout
-    if is_under_way(states[other]) and rollout and rollout.step != WAITING:
+    rollout = states[other].under_way
+    if rollout and rollout.step != WAITING:
         return False
     if states[other].rejected and growth(scene, name, states[name]) > 0:
         return False  # the memory that the other one was to free is still taken

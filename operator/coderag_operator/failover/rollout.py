@@ -10,8 +10,8 @@ The Deployment is paused with the new template in it until Draining, so that the
 from dataclasses import dataclass, replace
 
 from coderag_operator.failover.servers import Role
-from coderag_operator.failover.switch import CANARIES, PLANNED, ROLLED_BACK, Limits, go_home, is_under_way
-from coderag_operator.observed.roles import OWN, RoleState, Rollout
+from coderag_operator.failover.switch import CANARIES, PLANNED, Limits, go_home
+from coderag_operator.observed.roles import OWN, ROLLED_BACK, RoleState, Rollout
 
 WAITING, SHIFTING, DRAINING = "Waiting", "Shifting", "Draining"
 STARTING, VERIFYING, RETURNING = "Starting", "Verifying", "Returning"
@@ -57,7 +57,7 @@ def advance(state: RoleState, own: Role, wanted: str, around: Surroundings, now:
         return Step(replace(state, rejected="", rollout=None))
     if state.rejected:
         return keep_back(state, own)
-    if not is_under_way(state):
+    if not state.under_way:
         if is_settled(own, wanted):
             return Step(replace(state, rollout=None))
         state = begin(state, own, wanted, now)

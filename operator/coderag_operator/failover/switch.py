@@ -11,7 +11,6 @@ from coderag_operator.observed.roles import OWN, RoleState
 CANARIES = 3
 LONGEST_WAIT = 900
 PLANNED = "Rollout"
-ROLLED_BACK = "RolledBack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +83,12 @@ def come_back(state: RoleState, own: Role, other: Role, limits: Limits, now: flo
         return Choice(state)
     if not other.usable:  # any port in a storm
         return Choice(go_home(state, now))
-    if is_under_way(state):  # a rollout has its own rule for the way back
+    if state.under_way:  # a rollout has its own rule for the way back
         return Choice(state)
     due = max(server.turned + settle_time(state, limits), planned_or(state, limits.dwell) + state.since)
     if due > now:
         return Choice(state, due - now)
     return Choice(go_home(state, now) if server.canaries >= CANARIES else state)
-
-
-def is_under_way(state: RoleState) -> bool:
-    """Tell whether a rollout of the role is in progress."""
-    return state.rollout is not None and state.rollout.step != ROLLED_BACK
 
 
 def settle_time(state: RoleState, limits: Limits) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from coderag_operator.observed.entries import number_of, text_of
 
 OWN = ""
+ROLLED_BACK = "RolledBack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class RoleState:
     rollout: Rollout | None = None
     rejected: str = ""
     memory: int = 0
+
+    @property
+    def under_way(self) -> Rollout | None:
+        """Return the rollout that is in progress, None when there is none or it was undone."""
+        return self.rollout if self.rollout and self.rollout.step != ROLLED_BACK else None
 
 
 def read_role(entry: Mapping[str, Any]) -> RoleState:

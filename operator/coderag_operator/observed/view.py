@@ -70,8 +70,7 @@ class View:
 
     def rollout(self, role: str) -> Rollout | None:
         """Return the rollout of a role that is under way, None when there is none or it was undone."""
-        rollout = self.roles[role].rollout if role in self.roles else None
-        return rollout if rollout and rollout.step != "RolledBack" else None
+        return self.roles[role].under_way if role in self.roles else None
 
     def active(self, role: str) -> str:
         """Return which model answers for a role through the gateway, empty when none does."""
