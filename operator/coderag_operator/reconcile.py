@@ -17,7 +17,7 @@ from coderag_operator.desired import keys_secret_name
 from coderag_operator.errors import Transient, Vanished
 from coderag_operator.events import Notice, announce_keys, find_notices, tell
 from coderag_operator.execute import Done, Executor
-from coderag_operator.failover import Pulse
+from coderag_operator.failover import Pulse, earliest
 from coderag_operator.gather import Children, gather
 from coderag_operator.kube.cache import SETTLE_SECONDS, Memory
 from coderag_operator.kube.client import Kube
@@ -159,8 +159,3 @@ def describe_outage(done: Done) -> tuple[Problem, ...]:
 def is_replacing(children: Children) -> bool:
     """Tell whether a child is on its way out; pods come and go by themselves."""
     return any(child.deleting for child in children.values() if child.kind != "Pod")
-
-
-def earliest(*times: float | None) -> float | None:
-    """Return the smallest of several delays, None when there is none."""
-    return min((time for time in times if time is not None), default=None)

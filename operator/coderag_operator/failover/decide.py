@@ -55,17 +55,20 @@ def decide(scene: Scene) -> Decision:
     waits: list[float | None] = [*wait_for_wedged(roles.values(), scene.now)]
     for name in local:
         own, other = roles[name], roles.get(STAND_IN[name], Role(STAND_IN[name], wanted=False))
-        choice = choose(states[name], own, other, read_limits(scene.stack, name), is_lent(name, states), scene.now)
-        states[name], waits = choice.state, [*waits, choice.wait, wait_to_forget(scene, name, choice.state)]
+        limits = read_limits(scene.stack, name)
+        choice = choose(states[name], own, other, limits, is_lent(name, states), scene.now)
+        states[name] = choice.state
+        waits += [choice.wait, wait_to_forget(choice.state, limits.flap_window, scene.now)]
     orders: dict[str, Order] = {}
     for name in order_by_growth(scene, states):
         step = advance(
             states[name], roles[name], scene.revisions.get(name, ""), surround(scene, name, roles, states), scene.now
         )
-        states[name], orders[name], waits = note_memory(scene, name, step.state, roles), step.order, [*waits, step.wait]
+        states[name], orders[name] = note_memory(scene, name, step.state, roles), step.order
+        waits.append(step.wait)
     return Decision(
         states, orders, plan_labels(states, roles), tuple(find_wedged(roles.values())),
-        min((wait for wait in waits if wait is not None), default=None),
+        earliest(*waits),
     )  # fmt: skip
 
 
@@ -160,10 +163,14 @@ def note_memory(scene: Scene, name: str, state: RoleState, roles: Mapping[str, R
     return replace(state, memory=reckon_role(scene, name))
 
 
-def wait_to_forget(scene: Scene, name: str, state: RoleState) -> float | None:
+def earliest(*waits: float | None) -> float | None:
+    """Return the smallest of several delays, None when there is none."""
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def wait_to_forget(state: RoleState, window: int, now: float) -> float | None:
     """Return the seconds until the oldest failover of a role counts no more, so that status does not keep it."""
-    window = read_limits(scene.stack, name).flap_window
-    return max(1.0, state.failovers[0] + window - scene.now) if state.failovers else None
+    return max(1.0, state.failovers[0] + window - now) if state.failovers else None
 
 
 def wait_for_wedged(roles: Iterable[Role], now: float) -> Iterable[float]:
