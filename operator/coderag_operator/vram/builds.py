@@ -1,0 +1,27 @@
+"""Which rules a llama.cpp build plans memory by; an image's build number decides, and nothing else does."""
+
+from dataclasses import dataclass
+
+OUTPUT_FIRST_SINCE = 7564
+FEW_OUTPUTS_SINCE = 9476
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRule:
+    """How one generation of llama.cpp places layers and sizes its compute buffer (docs/vram.md#builds)."""
+
+    output_first: bool
+    few_outputs: bool
+    name: str
+
+
+OLD = BuildRule(output_first=False, few_outputs=False, name="output-last, rows per batch")
+MID = BuildRule(output_first=True, few_outputs=False, name="output-first, rows per batch")
+NEW = BuildRule(output_first=True, few_outputs=True, name="output-first, rows per slot")
+
+
+def rule_of(build: int | None) -> BuildRule:
+    """Return the rule of a llama.cpp build number (the NNNN of bNNNN); None stands for the image that comes with us."""
+    if build is None or build >= FEW_OUTPUTS_SINCE:
+        return NEW
+    return MID if build >= OUTPUT_FIRST_SINCE else OLD

@@ -1,0 +1,35 @@
+"""Bytes of the key and value cache: per layer, cell and element type; layers with a sliding window keep fewer cells."""
+
+from coderag_model.geometry import Geometry
+
+from coderag_operator.vram.terms import Shape
+
+CELLS = 256  # the cache grows in steps of so many tokens
+ELEMENTS = 32  # a block of q8_0: so many elements and one f16 scale
+BYTES_PER_BLOCK = {"f16": 64, "q8_0": 34}
+
+
+def padded(tokens: int) -> int:
+    """Return a number of tokens rounded up to whole steps of the cache."""
+    return -(-tokens // CELLS) * CELLS
+
+
+def cells(geometry: Geometry, layer: int, shape: Shape) -> int:
+    """Return the cells that one slot has in a layer; a window keeps one batch more than itself."""
+    full = padded(shape.context_tokens)
+    if not geometry.sliding_window or not geometry.sliding_layers[layer]:
+        return full
+    return padded(min(full, geometry.sliding_window + shape.ubatch))
+
+
+def layer_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:
+    """Return the bytes of one layer's cache for all slots (docs/vram.md#kv-cache)."""
+    row = geometry.head_count_kv[layer] * (geometry.key_length + geometry.value_length)
+    return row * BYTES_PER_BLOCK[shape.kv_type] // ELEMENTS * cells(geometry, layer, shape) * shape.slots
+
+
+def cache_bytes(geometry: Geometry, layers: range, shape: Shape) -> int:
+    """Return the bytes of the cache of some layers; raises ValueError for a type that is not planned."""
+    if shape.kv_type not in BYTES_PER_BLOCK:
+        raise ValueError(f"kv_type is {shape.kv_type!r}, not one of {', '.join(BYTES_PER_BLOCK)}")
+    return sum(layer_bytes(geometry, layer, shape) for layer in layers)

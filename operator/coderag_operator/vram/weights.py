@@ -1,0 +1,24 @@
+"""Bytes of weights on the device and in host memory, and the largest one that the device has to borrow."""
+
+from coderag_model.geometry import Geometry
+
+from coderag_operator.vram.placement import Placement
+
+
+def device_weights(geometry: Geometry, placement: Placement) -> int:
+    """Return the bytes of weights in the device's model buffer (docs/vram.md#weights)."""
+    blocks = sum(geometry.block_bytes[layer] for layer in placement.on_device)
+    return blocks + (geometry.output_bytes if placement.output else 0)
+
+
+def host_blocks(geometry: Geometry, placement: Placement) -> int:
+    """Return the bytes of blocks that stay in host memory, the output's too if it has a tensor of its own there."""
+    blocks = sum(geometry.block_bytes[layer] for layer in placement.on_host)
+    # Without an own tensor, an output in host memory is token_embd itself.
+    return blocks + (0 if placement.output or geometry.tied else geometry.output_bytes)
+
+
+def borrowed_weight(geometry: Geometry, placement: Placement) -> int:
+    """Return the bytes of the largest weight in host memory: the device copies such, one at a time, for large batches."""
+    candidates = [geometry.largest_matrix_bytes[layer] for layer in placement.on_host]
+    return max([*candidates, 0 if placement.output else geometry.output_bytes])
