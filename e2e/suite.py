@@ -1,8 +1,8 @@
 """Run the test suites: `python -m e2e.suite all | unit | check | ...`.
 
-Two lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
-scenarios, the other runs everything that needs no cluster. A stage's output goes to a file in build/suite and is
-printed whole when the stage ends, so that the two lanes never mix.
+Three lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
+scenarios, the others run what needs no cluster. A stage's output goes to a file in build/suite and is printed whole
+when the stage ends, so that the lanes never mix.
 """
 
 import argparse
@@ -59,10 +59,17 @@ CHECK = Stage(
         (*PYTHON, "e2e.generate", "--check"),
     ),
 )
-UNIT = pytest_stage("unit", "-n", "2", "-m", FAST)
-INNER = Stage(
-    "inner",
-    ((*PYTEST, "-n", "2", "-m", f"{FAST} and not slow", "operator/tests/unit", "operator/tests/golden", "images"),),
+# Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
+UNIT = pytest_stage("unit", "-m", FAST, "--ignore=images")
+UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
+INNER = (
+    pytest_stage("inner-services", "-m", f"{FAST} and not slow", "images/rag", "images/gateway", cover=False),
+    pytest_stage(
+        "inner",
+        *("-m", f"{FAST} and not slow"),
+        *("operator/tests/unit", "operator/tests/golden", "images/embedding", "images/model", "images/llama"),
+        cover=False,
+    ),
 )
 PROGRAMS = Stage("programs", (cluster("programs"),))
 IMAGES = Stage("images", (cluster("build-images"),))
@@ -76,8 +83,7 @@ E2E = pytest_stage(
     "e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), after=QUIET, cover=False
 )
 # Three at a time on two cores: those of the gateway and of the services spend half of their time waiting.
-LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, INTEGRATION, CHART), (GATEWAY, SERVICES))
-SINGLE = {stage.name: stage for lane in (*LANES, (INNER,)) for stage in lane}
+LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, INTEGRATION, CHART), (UNIT_IMAGES, GATEWAY, SERVICES))
 
 
 @dataclass
@@ -167,13 +173,19 @@ def judge_coverage() -> bool:
     return not any(bounds)
 
 
+def list_choices() -> dict[str, tuple[tuple[Stage, ...], ...]]:
+    """Return what the command line can ask for: all, the inner loop, or a stage that trusts what was built before."""
+    single = {stage.name: ((Stage(stage.name, stage.commands),),) for lane in LANES for stage in lane}
+    return {"all": LANES, "inner": tuple((stage,) for stage in INNER), **single}
+
+
 def main() -> int:
     """Run what the command line asks for; exit 0 only if everything passed."""
     parser = argparse.ArgumentParser(prog="python -m e2e.suite", description=__doc__)
-    parser.add_argument("what", choices=["all", *SINGLE])
+    parser.add_argument("what", choices=list_choices())
     what = parser.parse_args().what
     ensure(Path(".venv"), Path("requirements/dev.txt"))
-    report = run_lanes(LANES if what == "all" else ((replace_after(SINGLE[what]),),))
+    report = run_lanes(list_choices()[what])
     covered = judge_coverage() if what == "all" else True
     for name, passed in report.results.items():
         print(f"{'ok    ' if passed else 'FAILED'} {name}")
@@ -181,11 +193,6 @@ def main() -> int:
     good = all(report.results.values()) and covered
     print(f"{report.counts.get('passed', 0)} passed, {failed if good else max(failed, 1)} failed")
     return 0 if good else 1
-
-
-def replace_after(stage: Stage) -> Stage:
-    """Return the stage without its dependencies: alone, it trusts what was built before."""
-    return Stage(stage.name, stage.commands)
 
 
 if __name__ == "__main__":
