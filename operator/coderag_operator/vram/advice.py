@@ -1,0 +1,143 @@
+"""Why a plan is refused, and which single change would make it fit: each is tried by planning again."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coderag_operator.vram.builds import BuildRule
+from coderag_operator.vram.estimate import Estimate
+from coderag_operator.vram.kv import CELLS
+from coderag_operator.vram.search import Knob, Search, fewest_layers, first_holding
+from coderag_operator.vram.terms import Term
+from coderag_operator.vram.wish import ROLES, Limits, Wish
+
+SHORTEST_CONTEXT = 1024  # what the spec takes at the least
+COVERED_FIRST = ("overhead", "weights", "compute", "kv")  # nothing runs without the first, the last can be cut most
+
+Wishes = Mapping[str, Wish]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What the budget lacks for one term of one server, in MiB."""
+
+    role: str
+    term: str
+    needed_mib: float
+    missing_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change that makes the plan fit: of a field of one role's wish, or of the limits (then `role` is empty)."""
+
+    field: str
+    role: str
+    value: Any
+    text: str
+
+    def apply(self, wishes: Wishes, limits: Limits) -> tuple[dict[str, Wish], Limits]:
+        """Return the wishes and limits with the change made."""
+        if not self.role:
+            return dict(wishes), self.value
+        return {**wishes, self.role: replace(wishes[self.role], **{self.field: self.value})}, limits
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is missing, term by term, and the changes that would do, the cheapest first; there is always one."""
+
+    shortages: tuple[Shortage, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def deficit_mib(self) -> float:
+        """What is missing in all, in MiB."""
+        return sum(shortage.missing_mib for shortage in self.shortages)
+
+    @property
+    def cheapest(self) -> Change:
+        """The change that gives up what matters least."""
+        return self.changes[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of change: the field of a wish, the values that it could have, mildest first, and how to say it."""
+
+    field: str
+    values: Callable[[Wish, BuildRule], Knob]
+    text: str
+
+
+# In the order in which a plan itself gives things up.
+_KINDS = (
+    _Kind(
+        "kv_type", lambda wish, _: ("q8_0",) if wish.kv_type == "f16" else (), "set kvCacheType of {role} to {value}"
+    ),
+    _Kind("min_context_tokens", lambda wish, _: _shorter(wish), "let the context of {role} go down to {value} tokens"),
+    _Kind("parallel", lambda wish, _: range(wish.parallel - 1, 0, -1), "set parallel of {role} to {value}"),
+    _Kind("gpu_layers", lambda wish, rule: _fewer(wish, rule), "set gpuLayers of {role} to {value}"),
+    _Kind(
+        "gpu_layers", lambda wish, _: (0,) if wish.gpu_layers else (), "put {role} on the CPU: set its gpuLayers to 0"
+    ),
+)
+
+
+def _shorter(wish: Wish) -> Knob:
+    return range((wish.min_context_tokens - 1) // CELLS * CELLS, SHORTEST_CONTEXT - 1, -CELLS)
+
+
+def _fewer(wish: Wish, rule: BuildRule) -> Knob:
+    """Return fewer layers than the user gave; where the planner may choose it has tried them."""
+    return range((wish.given_layers or 0) - 1, fewest_layers(wish, rule) - 1, -1)
+
+
+def refuse(wishes: Wishes, limits: Limits, rule: BuildRule, overhead_mib: float) -> Refusal:
+    """Return why these wishes do not fit, and what would; only for wishes that do not fit."""
+    search = Search(wishes, rule, overhead_mib)
+    needed = search.estimates(search.least())
+    changes = [*_changes(wishes, limits, rule, overhead_mib), _larger(needed, limits)]
+    return Refusal(tuple(shortages(needed, limits)), tuple(changes))
+
+
+def shortages(needed: Mapping[str, Estimate], limits: Limits) -> Iterator[Shortage]:
+    """Yield every term with what the limits lack for it, when they are spent in order: chat first, overhead first."""
+    left = float(limits.budget_mib)
+    for role, found in needed.items():
+        own = left if limits.per_server_mib is None else min(left, limits.per_server_mib)
+        for term in sorted(found.device, key=_rank):
+            covered = min(term.mib, own)
+            own, left = own - covered, left - covered
+            yield Shortage(role, term.name, term.mib, term.mib - covered)
+
+
+def _rank(term: Term) -> int:
+    return COVERED_FIRST.index(term.name) if term.name in COVERED_FIRST else len(COVERED_FIRST)
+
+
+def _changes(wishes: Wishes, limits: Limits, rule: BuildRule, overhead_mib: float) -> Iterator[Change]:
+    """Yield the mildest change of each kind for each role that fits; of code before of chat."""
+    for kind in _KINDS:
+        for role in reversed([role for role in ROLES if role in wishes]):
+            offers = [
+                Change(kind.field, role, value, kind.text.format(role=role, value=value))
+                for value in kind.values(wishes[role], rule)
+            ]
+
+            def fits(change: Change) -> bool:
+                changed, _ = change.apply(wishes, limits)
+                return Search(changed, rule, overhead_mib).best(limits) is not None
+
+            yield from offers[(place := first_holding(offers, fits)) : place + 1]
+
+
+def _larger(needed: Mapping[str, Estimate], limits: Limits) -> Change:
+    """Return the limits that would do: more memory always helps, and is rarely to be had."""
+    totals = [found.total_mib for found in needed.values()]
+    budget = max(limits.budget_mib, math.ceil(sum(totals)))
+    if limits.per_server_mib is None or max(totals) <= limits.per_server_mib:
+        return Change("budget_mib", "", Limits(budget, limits.per_server_mib), f"raise budgetMiB to {budget}")
+    share = math.ceil(max(totals))
+    return Change("budget_mib", "", Limits(budget, share), f"give each server {share} MiB, and all {budget}")
