@@ -8,6 +8,7 @@ from coderag_operator.api import Stack
 from coderag_operator.desired import Desired, Inputs, build, keys_secret_name
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.names import FACTS, MODELS
+from coderag_operator.desired.settled import settle
 from coderag_operator.failover import Decision, Pulse, Scene, decide, follow_orders, read_revisions
 from coderag_operator.failover.servers import STAND_IN
 from coderag_operator.gather import Children, Gathered, list_models
@@ -41,7 +42,7 @@ def set_course(
         gathered, desired = replace(gathered, inputs=inputs), build(stack, inputs)
     decision = decide(
         Scene(
-            stack, tuple(children.values()), gathered.facts.roles, read_revisions(desired, STAND_IN),
+            settle(stack, gathered.inputs.shapes), tuple(children.values()), gathered.facts.roles, read_revisions(desired, STAND_IN),
             gathered.inputs.models, pulses, desired.stopped, now,
         )
     )  # fmt: skip

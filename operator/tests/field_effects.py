@@ -124,8 +124,14 @@ def _models() -> Iterator[Effect]:
     for role, workload in (("chat", CHAT), ("code", CODE)):
         server = f"models.{role}.llamaCpp"
         job = {f"Job/fetch-{role}": ("container.args",)}
-        for name, value in (("parallel", 4), ("gpuLayers", 12), ("kvCacheType", "q8_0")):
+        for name, value in (
+            ("parallel", 4),
+            ("gpuLayers", 12),
+            ("kvCacheType", "q8_0"),
+            ("ubatchTokens", 256),
+        ):
             yield Effect(f"{server}.{name}", nest(f"{server}.{name}", value), {workload: ("container.args",)})
+        yield Effect(f"{server}.minContextTokens", nest(f"{server}.minContextTokens", 1024), {})
         context = {workload: ("container.args",), f"{CONFIG}/gateway": ("data.config.yaml",), GATEWAY: (CHECKSUM,)}
         # The smaller of the two contexts bounds what rag puts into a prompt.
         context[RAG] = ("container.env.ANSWER_TOKENS.value", "container.env.CONTEXT_TOKENS.value")

@@ -81,6 +81,12 @@ INVALID = (
     Invalid(
         "a word for layers", nest(f"{CHAT}.gpuLayers", "Most"), f"spec.{CHAT}.gpuLayers", server=("All or a number",)
     ),
+    Invalid(
+        "a least context above the context",
+        merge(nest(f"{CHAT}.contextTokens", 2048), nest(f"{CHAT}.minContextTokens", 4096)),
+        f"spec.{CHAT}",
+        ("minContextTokens", "lower minContextTokens"),
+    ),
     Invalid("too many layers", nest(f"{CHAT}.gpuLayers", 1000), f"spec.{CHAT}.gpuLayers", ("All or a number from 0",)),
     Invalid("a context too small", nest(f"{CHAT}.contextTokens", 16), f"spec.{CHAT}.contextTokens", ("1024",)),
     Invalid("nothing in parallel", nest(f"{CHAT}.parallel", 0), f"spec.{CHAT}.parallel", ("1",)),

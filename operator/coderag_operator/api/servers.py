@@ -9,11 +9,13 @@ from coderag_operator.api.parts import ComponentSettings, ObjectName, SecretKey
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$", max_length=2048)]
 
+LEAST_CONTEXT = 2048  # tokens: below it a prompt with retrieved code has no room for an answer
+
 GPU_LAYERS = Rule(
-    cel="type(self) == int ? int(self) >= 0 && int(self) <= 999 : string(self) == 'All'",
+    cel="type(self) == int ? int(self) >= 0 && int(self) <= 999 : string(self) in ['Auto', 'All']",
     message="the number of layers on the GPU is out of bounds",
-    remedy="give All or a number from 0 to 999; 0 keeps the model on the CPU",
-    holds=lambda value: value == "All" or (isinstance(value, int) and 0 <= value <= 999),
+    remedy="give Auto, All or a number from 0 to 999; 0 keeps the model on the CPU",
+    holds=lambda value: value in ("Auto", "All") or (isinstance(value, int) and 0 <= value <= 999),
 )
 GpuLayers = Annotated[
     int | str,
@@ -79,19 +81,48 @@ class Source(Model):
 
 
 class LlamaCpp(ComponentSettings):
-    """A llama.cpp server that the operator runs."""
+    """A llama.cpp server that the operator runs. What is Auto or left out is chosen by the VRAM plan."""
+
+    RULES: ClassVar = (
+        Rule(
+            cel="!has(self.minContextTokens) || self.minContextTokens <= self.contextTokens",
+            message="minContextTokens is larger than contextTokens",
+            remedy="lower minContextTokens, or leave it out",
+            holds=lambda server: (server.min_context_tokens or 0) <= server.context_tokens,
+            field="minContextTokens",
+        ),
+    )
 
     source: Source = Field(description="Where the model file comes from. Required: there is no model to guess.")
     context_tokens: Annotated[int, Field(ge=1024, le=1048576)] = Field(
         4096, description="Context of one request in tokens, prompt and answer; the server holds `parallel` of them."
     )
+    min_context_tokens: Annotated[int, Field(ge=512, le=1048576)] | None = Field(
+        None,
+        description="Context down to which the VRAM plan may go before it takes layers off the GPU; left out, 2048, or "
+        "contextTokens where that is less.",
+    )
     parallel: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Requests that are answered at the same time.")
     gpu_layers: GpuLayers = Field(
-        "All", description="Layers on the GPU: All or a number. With gpu.sharing None every layer is on the CPU."
+        "Auto",
+        description="Layers on the GPU: Auto (as many as fit), All, or a number as --n-gpu-layers takes it. With "
+        "gpu.sharing None every layer is on the CPU.",
     )
-    kv_cache_type: Literal["f16", "q8_0"] = Field(
-        "f16", description="Precision of the key-value cache; q8_0 takes about half of the memory of f16."
+    kv_cache_type: Literal["Auto", "f16", "q8_0"] = Field(
+        "Auto",
+        description="Precision of the key-value cache; q8_0 takes about half of the memory of f16. Auto: f16 where it "
+        "fits.",
     )
+    ubatch_tokens: Annotated[int, Field(ge=64, le=2048)] | None = Field(
+        None,
+        description="Tokens of a prompt that are computed at once; fewer take less memory and more time. Left out: "
+        "512, or 256 where the VRAM plan needs the room.",
+    )
+
+    @property
+    def least_context(self) -> int:
+        """Return the context down to which the plan may go, in tokens of one request."""
+        return self.min_context_tokens or min(LEAST_CONTEXT, self.context_tokens)
 
 
 class External(Model):

@@ -107,12 +107,12 @@ def _servers(spec: "StackSpec") -> tuple[LlamaCpp, ...]:
 
 
 def _layers_have_a_gpu(spec: "StackSpec") -> bool:
-    return spec.gpu.sharing != "None" or all(server.gpu_layers in ("All", 0) for server in _servers(spec))
+    return spec.gpu.sharing != "None" or all(server.gpu_layers in ("Auto", "All", 0) for server in _servers(spec))
 
 
 def _layers_cel(role: str) -> str:
     server = f"self.models.{role}.llamaCpp"
-    return f"!has({server}) || string({server}.gpuLayers) in ['All', '0']"
+    return f"!has({server}) || string({server}.gpuLayers) in ['Auto', 'All', '0']"
 
 
 class StackSpec(Model):

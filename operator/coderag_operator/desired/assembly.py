@@ -18,6 +18,7 @@ from coderag_operator.desired import (
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.freeze import frozen_components
 from coderag_operator.desired.inputs import Desired, Inputs
+from coderag_operator.desired.settled import settle
 from coderag_operator.desired.stopping import stopped
 
 Builder = Callable[[Context], Iterable[Manifest]]
@@ -49,6 +50,7 @@ WORKLOADS: dict[str, Builder] = {
 
 def build(stack: Stack, inputs: Inputs) -> Desired:
     """Return every child that the stack should have, and the components that must be left alone."""
+    stack = settle(stack, inputs.shapes)
     context = Context(stack, inputs)
     frozen = frozen_components(stack, inputs)
     objects = [child for builder in SURROUNDINGS for child in builder(context)]

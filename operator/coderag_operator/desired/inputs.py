@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coderag_operator.vram.terms import Shape
+
 
 @dataclass(frozen=True)
 class SecretFact:
@@ -31,6 +33,7 @@ class Inputs:
     models: by sha256, from the ConfigMap <stack>-facts
     cache_uid: UID of the live claim <stack>-models, empty while there is none
     alive: the components that have pods
+    shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
     """
 
     images: Mapping[str, str]
@@ -39,6 +42,7 @@ class Inputs:
     models: Mapping[str, ModelFact] = field(default_factory=dict)
     cache_uid: str = ""
     alive: frozenset[str] = frozenset()
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ ALL_LAYERS = 999
 STARTUP_SECONDS = 600
 DRAIN_SECONDS = 15
 HTTP_THREADS = 64
+BATCH = 512
 
 
 def surroundings(context: Context) -> Iterator[Manifest]:
@@ -107,12 +108,12 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--host": "0.0.0.0",  # noqa: S104  a pod is reached from outside itself; the key and the policies guard it
         "--port": names.PORTS[role],
         "--fit": "off",
-        "--n-gpu-layers": 0 if context.stack.spec.gpu.sharing == "None" else layers,
+        "--n-gpu-layers": layers,
         # Each request has its own part: a long prompt next door takes no room from an answer that is being written.
         "--ctx-size": server.context_tokens * server.parallel,
         "--parallel": server.parallel,
-        "--batch-size": 512,
-        "--ubatch-size": 512,
+        "--batch-size": max(BATCH, server.ubatch_tokens or BATCH),
+        "--ubatch-size": server.ubatch_tokens,
         "--flash-attn": "on",
         "--cache-type-k": server.kv_cache_type,
         "--cache-type-v": server.kv_cache_type,

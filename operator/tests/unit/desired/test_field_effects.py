@@ -16,6 +16,8 @@ STEERING = {
     "rollout.progressDeadline",
 }  # fmt: skip
 """What steers the operator itself and no child: tests/unit/failover shows what each of them does."""
+PLANNING = {"models.chat.llamaCpp.minContextTokens", "models.code.llamaCpp.minContextTokens"}
+"""What the VRAM plan reads and no builder: tests/unit/test_outlook.py shows what each of them does."""
 
 
 def in_template(place: str) -> bool:
@@ -49,5 +51,5 @@ def test_the_table_covers_every_field_of_the_crd():
     assert {effect.path for effect in EFFECTS} == leaves(root_schema()["properties"]["spec"], "")
 
 
-def test_only_the_pinned_embedding_model_and_what_steers_the_operator_changes_no_child():
-    assert {effect.path for effect in EFFECTS if not effect.children} == {"embedding.model"} | STEERING
+def test_only_the_pinned_embedding_model_and_what_steers_operator_or_plan_changes_no_child():
+    assert {effect.path for effect in EFFECTS if not effect.children} == {"embedding.model"} | STEERING | PLANNING

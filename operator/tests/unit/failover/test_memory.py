@@ -3,6 +3,7 @@
 import pytest
 from coderag_operator.desired import ModelFact
 from coderag_operator.desired.references import local_servers
+from coderag_operator.desired.settled import settle
 from coderag_operator.failover.memory import MIB, reckon
 from tests.specs import make_stack, nest
 
@@ -12,7 +13,7 @@ FACT = ModelFact("claim", 4000 * MIB, HEADER)
 
 def server(**fields: object):
     patches = [nest(f"models.code.llamaCpp.{name}", value) for name, value in fields.items()]
-    return local_servers(make_stack(*patches))["code"]
+    return local_servers(settle(make_stack(*patches), {}))["code"]
 
 
 def test_weights_and_cache_are_added():
