@@ -4,14 +4,28 @@ An entry that cannot be read is worth nothing and is dropped: it is found out ag
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 from coderag_operator.observed.entries import number_of, read_entry, text_of
 from coderag_operator.observed.roles import RoleState, read_role, write_role
+from coderag_operator.observed.vram import (
+    Measured,
+    Reading,
+    Shortfall,
+    read_measured,
+    read_reading,
+    read_shape,
+    read_shortfall,
+    write_measured,
+    write_reading,
+)
+from coderag_operator.vram.terms import Shape
 
 MODEL, FETCH, ROLE, KEYS = "model.", "fetch.", "role.", "keys"
+Fact = TypeVar("Fact")
+GEOMETRY, SHAPE, MEASURED, SHORTFALL = "geometry.", "shape.", "measured.", "shortfall."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +51,42 @@ class Failed:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything in the ConfigMap: models and failed fetches by SHA-256, roles, the UID of the keys Secret we made."""
+    """Everything in the ConfigMap: models and failed fetches by SHA-256, roles, the UID of the keys Secret we made.
+
+    geometries: by the key of the model file; shapes, measured, shortfalls: by role
+    """
 
     models: Mapping[str, Fetched] = field(default_factory=dict)
     fetches: Mapping[str, Failed] = field(default_factory=dict)
     keys_uid: str = ""
     roles: Mapping[str, RoleState] = field(default_factory=dict)
+    geometries: Mapping[str, Reading] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    shortfalls: Mapping[str, Shortfall] = field(default_factory=dict)
 
 
 def read_facts(values: Mapping[str, str]) -> Facts:
     """Return the facts that the data of the ConfigMap hold."""
     found = {name: document for name, text in values.items() if (document := read_entry(text)) is not None}
-    models = {name.removeprefix(MODEL): read_fetched(one) for name, one in found.items() if name.startswith(MODEL)}
-    fetches = {name.removeprefix(FETCH): read_failed(one) for name, one in found.items() if name.startswith(FETCH)}
-    roles = {name.removeprefix(ROLE): read_role(one) for name, one in found.items() if name.startswith(ROLE)}
-    return Facts(models, fetches, str(found.get(KEYS, {}).get("uid", "")), roles)
+    return Facts(
+        models=select(found, MODEL, read_fetched),
+        fetches=select(found, FETCH, read_failed),
+        keys_uid=str(found.get(KEYS, {}).get("uid", "")),
+        roles=select(found, ROLE, read_role),
+        geometries=select(found, GEOMETRY, read_reading),
+        shapes=select(found, SHAPE, read_shape),
+        measured=select(found, MEASURED, read_measured),
+        shortfalls=select(found, SHORTFALL, read_shortfall),
+    )
+
+
+def select(
+    found: Mapping[str, dict[str, Any]], prefix: str, read: Callable[[Mapping[str, Any]], Fact | None]
+) -> dict[str, Fact]:
+    """Return the facts whose names have this prefix, by what follows it; those that cannot be read are left out."""
+    facts = {name.removeprefix(prefix): read(entry) for name, entry in found.items() if name.startswith(prefix)}
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def write_facts(facts: Facts) -> dict[str, str]:
@@ -66,6 +101,10 @@ def write_facts(facts: Facts) -> dict[str, str]:
             "jobUid": fetch.job_uid, "failedAt": fetch.failed_at,
         }  # fmt: skip
     entries |= {ROLE + role: entry for role, state in facts.roles.items() if (entry := write_role(state))}
+    entries |= {GEOMETRY + key: write_reading(reading) for key, reading in facts.geometries.items()}
+    entries |= {SHAPE + role: asdict(shape) for role, shape in facts.shapes.items()}
+    entries |= {MEASURED + role: write_measured(measured) for role, measured in facts.measured.items()}
+    entries |= {SHORTFALL + role: asdict(shortfall) for role, shortfall in facts.shortfalls.items()}
     if facts.keys_uid:
         entries[KEYS] = {"uid": facts.keys_uid}
     return {name: json.dumps(entry, sort_keys=True, ensure_ascii=False) for name, entry in sorted(entries.items())}
