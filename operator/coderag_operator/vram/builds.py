@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-OUTPUT_FIRST_SINCE = 7564
-FEW_OUTPUTS_SINCE = 9476
+# llama.cpp PR 18148, merged between 17 and 31 December 2025. Its exact build is not known here: the end of that time is
+# taken, because the older rule never plans less.
+OUTPUT_FIRST_SINCE = 7600
+# PR 23861 (b9460, 1 June 2026) asks for few rows, PR 23907 (b9489, 3 June 2026) moves the f16 copy of a quantised cache
+# into the compute buffer; the builds between the two are planned by the older rule, which is the larger.
+FEW_OUTPUTS_SINCE = 9489
 
 
 @dataclass(frozen=True, slots=True)

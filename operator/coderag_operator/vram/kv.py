@@ -14,12 +14,15 @@ def padded(tokens: int) -> int:
     return -(-tokens // CELLS) * CELLS
 
 
+def is_windowed(geometry: Geometry, layer: int) -> bool:
+    """Tell whether a layer sees only the last tokens."""
+    return geometry.sliding_window > 0 and geometry.sliding_layers[layer]
+
+
 def cells(geometry: Geometry, layer: int, shape: Shape) -> int:
     """Return the cells that one slot has in a layer; a window keeps one batch more than itself."""
     full = padded(shape.context_tokens)
-    if not geometry.sliding_window or not geometry.sliding_layers[layer]:
-        return full
-    return padded(min(full, geometry.sliding_window + shape.ubatch))
+    return padded(min(full, geometry.sliding_window + shape.ubatch)) if is_windowed(geometry, layer) else full
 
 
 def layer_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:

@@ -19,6 +19,6 @@ def host_blocks(geometry: Geometry, placement: Placement) -> int:
 
 
 def borrowed_weight(geometry: Geometry, placement: Placement) -> int:
-    """Return the bytes of the largest weight in host memory: the device copies such, one at a time, for large batches."""
+    """Return the bytes of the largest weight in host memory; the device borrows one at a time for large batches."""
     candidates = [geometry.largest_matrix_bytes[layer] for layer in placement.on_host]
     return max([*candidates, 0 if placement.output else geometry.output_bytes])
