@@ -1,4 +1,4 @@
-"""`python -m coderag_model fetch | inspect | digest`.
+"""`python -m coderag_model fetch | inspect | geometry | digest`.
 
 Exit code 0, 1 (final) or 75 (the same command may succeed later).
 """
@@ -15,10 +15,12 @@ from pathlib import Path
 from types import FrameType
 
 from coderag_model import logs
+from coderag_model.bounded import GgufError
 from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError, volume_error
 from coderag_model.fetch import ModelFile, digest_file, fetch, inspect
-from coderag_model.report import describe_failure, describe_success, write_report
+from coderag_model.opening import PATIENCE, open_model
+from coderag_model.report import describe_failure, describe_geometry, describe_success, write_report
 from coderag_model.source import Source, safe_url
 
 FINAL, TRY_AGAIN = 1, 75
@@ -52,6 +54,8 @@ def fail(error: FetchError, options: argparse.Namespace) -> int:
         detail=str(error),
     )
     conclude(describe_failure(error), options)
+    if getattr(options, "advisory", False):
+        return 0
     return TRY_AGAIN if error.transient else FINAL
 
 
@@ -71,6 +75,16 @@ def build_parser() -> argparse.ArgumentParser:
     look.add_argument("--path", type=Path, help="the same as FILE")
     look.add_argument("--termination-log", type=Path)
     look.set_defaults(run=run_inspect)
+    plan = commands.add_parser("geometry", help="print what memory planning needs, from the start of a file or address")
+    which = plan.add_mutually_exclusive_group(required=True)
+    which.add_argument("--url", type=http_url)
+    which.add_argument("--path", type=Path)
+    add_source_options(plan, PATIENCE)
+    plan.add_argument("--termination-log", type=Path)
+    plan.add_argument(
+        "--advisory", action="store_true", help="exit 0 after a failure too: the download that follows tells the same"
+    )
+    plan.set_defaults(run=run_geometry)
     count = commands.add_parser("digest", help="print the sha256 of a file or of what an address serves")
     count.add_argument("what", metavar="URL|FILE")
     add_source_options(count)
@@ -78,12 +92,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
+def add_source_options(parser: argparse.ArgumentParser, patience: float = 6 * 3600.0) -> None:
     """Add what concerns the transfer."""
     parser.add_argument(
         "--token-file", type=Path, help=f"file with a bearer token (else the variable {TOKEN_VARIABLE})"
     )
-    parser.add_argument("--deadline", type=float, default=6 * 3600.0, help="seconds for everything (default: 6 hours)")
+    parser.add_argument(
+        "--deadline", type=float, default=patience, help="seconds for everything (default: %(default)s)"
+    )
     parser.add_argument("--read-timeout", type=float, default=30.0, help="seconds without a byte that end a connection")
 
 
@@ -101,6 +117,18 @@ def run_inspect(options: argparse.Namespace) -> int:
     if path is None:
         raise FetchError("NotFound", "no file is named: give FILE or --path")
     return succeed(inspect(path), options)
+
+
+def run_geometry(options: argparse.Namespace) -> int:
+    """Tell what a model is before it is here; one that is merely not modelled is no failure."""
+    token = read_token(options.token_file) if options.url else None
+    place = options.url or str(options.path)
+    try:
+        model = open_model(place, token, deadline=Deadline(options.deadline), read=options.read_timeout)
+    except GgufError as error:
+        raise FetchError(error.reason, str(error)) from None
+    conclude(describe_geometry(model), options)
+    return 0
 
 
 def run_digest(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import struct
 from typing import Protocol
 
 CHUNK = 64 * 1024
+LENGTH = struct.Struct("<Q")
 
 
 class Readable(Protocol):
@@ -19,7 +20,7 @@ class Readable(Protocol):
 
 
 class GgufError(Exception):
-    """The bytes are not a usable GGUF header; `reason` is NotGguf or Truncated."""
+    """The bytes are not a usable GGUF header; `reason` is NotGguf, Truncated or Unsupported."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -58,6 +59,32 @@ class BoundedReader:
             self._at = len(self._buffer)
             self._fill()
         self._at += size
+
+    def skip_texts(self, count: int, limit: int) -> None:
+        """Pass over texts of at most `limit` bytes, each after its length; a vocabulary has hundreds of thousands."""
+        while count:
+            count -= self._skip_buffered_texts(count, limit)
+            if count:
+                length = self.u64()
+                if length > limit:
+                    raise GgufError("NotGguf", f"the header claims {length} bytes in a string, more than {limit}")
+                self.skip(length)
+                count -= 1
+
+    def _skip_buffered_texts(self, count: int, limit: int) -> int:
+        """Pass over the texts that are whole in the buffer, up to a bad one; return how many."""
+        buffer, at = self._buffer, self._at
+        last = min(len(buffer), at + self.left) - LENGTH.size
+        done = 0
+        while done < count and at <= last:
+            length = LENGTH.unpack_from(buffer, at)[0]
+            if length > limit or at + length > last:
+                break
+            at += LENGTH.size + length
+            done += 1
+        self.consumed += at - self._at
+        self._at = at
+        return done
 
     def number(self, layout: struct.Struct) -> int | float | bool:
         """Return one value of a fixed layout."""

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,11 @@ from typing import IO
 from coderag_model.bounded import GgufError
 from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError, volume_error
-from coderag_model.header import HeaderSummary, read_header
 from coderag_model.logs import say
+from coderag_model.opening import LocalFiles, Model, look
 from coderag_model.part import BLOCK, Part, open_part
+from coderag_model.retries import Retries
 from coderag_model.source import Source
-
-ATTEMPTS = 6  # in a row without a single new byte
-BASE_WAIT, LONGEST_WAIT = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +23,8 @@ class ModelFile:
     """A file that can be served."""
 
     path: Path
-    size: int
     sha256: str | None
-    header: HeaderSummary
+    model: Model
 
 
 def fetch(source: Source, sha256: str, directory: Path, deadline: Deadline) -> ModelFile:
@@ -49,16 +45,9 @@ def fetch(source: Source, sha256: str, directory: Path, deadline: Deadline) -> M
 def inspect(path: Path, sha256: str | None = None) -> ModelFile:
     """Read the header of a file and check that the file is long enough for its tensors."""
     try:
-        with path.open("rb") as file:
-            header = read_header(file)
-            size = os.fstat(file.fileno()).st_size
+        return ModelFile(path, sha256, look(LocalFiles(path)))
     except GgufError as error:
-        raise FetchError(error.reason, f"{path.name}: {error}") from None
-    except OSError as error:
-        raise volume_error(error, f"reading {path.name}") from None
-    if size < header.minimum_size:
-        raise FetchError("Truncated", f"{path.name}: {size} bytes, but its tensors need {header.minimum_size} or more")
-    return ModelFile(path, size, sha256, header.summary)
+        raise FetchError(error.reason, str(error)) from None
 
 
 def complete(source: Source, part: Part, sha256: str, deadline: Deadline, target: Path) -> None:
@@ -82,18 +71,13 @@ def complete(source: Source, part: Part, sha256: str, deadline: Deadline, target
 
 def download(source: Source, part: Part, deadline: Deadline) -> None:
     """Pull until the server says that everything was sent, resuming after every failure that may pass."""
-    failures = 0
+    retries = Retries(deadline)
     while True:
         before = part.size
         try:
             return source.pull(part, deadline)
         except FetchError as error:
-            failures = 1 if part.size > before else failures + 1
-            if not error.transient or failures >= ATTEMPTS:
-                raise
-            wait = max(error.retry_after, min(BASE_WAIT * 2 ** (failures - 1), LONGEST_WAIT))
-            say("trying again", reason=error.reason, detail=str(error), seconds=wait, bytes=part.size)
-            deadline.wait(wait)
+            retries.failed(error, progress=part.size > before, bytes=part.size)
 
 
 def verify(part: Part, sha256: str, target: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from coderag_model.contents import MAGIC
 from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError
-from coderag_model.header import MAGIC
 
 BLOCK = 1024 * 1024
 

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from coderag_model.bounded import GgufError
 from coderag_model.errors import FetchError
 from coderag_model.fetch import ModelFile
+from coderag_model.opening import Model
 
 LIMIT = 4096
 MESSAGE = 600
+TOO_LONG = f"the layers differ too much for a report of {LIMIT} bytes"
 KUBELET_FILE = Path("/dev/termination-log")
 
 
@@ -17,10 +20,22 @@ def describe_success(found: ModelFile) -> dict[str, Any]:
     return {
         "ok": True,
         "file": str(found.path),
-        "sizeBytes": found.size,
+        "sizeBytes": found.model.size,
         "sha256": found.sha256,
-        "header": found.header.to_json(),
+        **describe_header(found.model),
     }
+
+
+def describe_geometry(model: Model) -> dict[str, Any]:
+    """Return the report on a file that may not even be here yet."""
+    return {"ok": True, "sizeBytes": model.size, **describe_header(model)}
+
+
+def describe_header(model: Model) -> dict[str, Any]:
+    """Return the summary, and the geometry or why it is not known."""
+    if isinstance(model.geometry, GgufError):
+        return {"header": model.header.to_json(), "geometryProblem": str(model.geometry)[:MESSAGE]}
+    return {"header": model.header.to_json(), "geometry": model.geometry.to_json()}
 
 
 def describe_failure(error: FetchError) -> dict[str, Any]:
@@ -32,4 +47,13 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
     """Write the report where the kubelet picks it up; without a path only if the kubelet made such a file."""
     target = path or KUBELET_FILE
     if path or target.exists():
-        target.write_bytes(json.dumps(report).encode()[:LIMIT])
+        target.write_bytes(fitting(report))
+
+
+def fitting(report: dict[str, Any]) -> bytes:
+    """Return the report as JSON of at most 4,096 bytes, without its geometry if it must be."""
+    content = json.dumps(report, separators=(",", ":")).encode()
+    if len(content) > LIMIT:
+        rest = {name: value for name, value in report.items() if name != "geometry"}
+        content = json.dumps(rest | {"geometryProblem": TOO_LONG}, separators=(",", ":")).encode()
+    return content[:LIMIT]

@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,7 +20,7 @@ from coderag_model.part import Part
 from coderag_model.progress import Progress
 
 CONNECT, READ = 10.0, 30.0
-RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 TRY_AGAIN = {408, 425, 429}
 LONGEST_WAIT = 60.0
 
@@ -32,6 +33,15 @@ def safe_url(url: str) -> str:
     except ValueError:
         return "the given address"
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes of a file, the size of the whole file, and its ETag unless that is a weak one."""
+
+    data: bytes
+    total: int
+    etag: str | None
 
 
 class Source:
@@ -62,6 +72,20 @@ class Source:
                 deadline.left()
                 progress.add(len(block))
                 yield block
+
+    def slice(self, start: int, size: int, deadline: Deadline) -> Slice:
+        """Return up to `size` bytes from `start`; a server that sends the whole file instead is left at once."""
+        with self._open({"Range": f"bytes={start}-{start + size - 1}"}) as response:
+            expected, total = judge_slice(response, start, size)
+            data = bytearray()
+            for block in response.iter_raw():
+                deadline.left()
+                data += block
+                if len(data) >= expected:
+                    break
+        if len(data) < expected:
+            raise FetchError("Truncated", f"{len(data)} of {expected} bytes arrived", transient=True)
+        return Slice(bytes(data[:expected]), total, strong(response.headers.get("etag")))
 
     def _range_headers(self, part: Part) -> dict[str, str]:
         if not part.size:
@@ -150,10 +174,30 @@ def place(response: httpx.Response, part: Part) -> int | None:
     return int(found[3])
 
 
+def judge_slice(response: httpx.Response, start: int, size: int) -> tuple[int, int]:
+    """Return how many bytes come and how many the file has; raises unless they are from where they were asked for."""
+    host = response.url.host
+    if response.status_code == 416:
+        raise FetchError("Truncated", f"{host} has no bytes from {start} on")
+    judge_status(response, None)
+    if response.status_code == 200:
+        raise FetchError("Unsupported", f"{host} does not serve ranges of a file, so its header cannot be read alone")
+    found = RANGE.fullmatch(response.headers.get("content-range", ""))
+    first, last, total = (int(text) for text in found.groups()) if found else (0, 0, 0)
+    if not first == start <= last < min(total, start + size):
+        raise FetchError("Truncated", f"{host} sent another range than asked for", transient=True)
+    return last - first + 1, total
+
+
+def strong(etag: str | None) -> str | None:
+    """Return an ETag that vouches for bytes; a weak one does not."""
+    return None if etag is None or etag.startswith("W/") else etag
+
+
 def length(response: httpx.Response) -> int | None:
     """Return the announced length of the body."""
     text = response.headers.get("content-length", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def retry_after(response: httpx.Response) -> float:

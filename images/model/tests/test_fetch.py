@@ -5,10 +5,10 @@ import fcntl
 import os
 
 import pytest
-from coderag_model import fetch as module
 from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError, volume_error
 from coderag_model.part import Part
+from coderag_model.retries import ATTEMPTS
 from faulty_site import cut, hang, honest, status, without_length
 from fetcher import Fetcher
 
@@ -22,8 +22,8 @@ def failure(fetcher, **options) -> FetchError:
 def test_a_file_arrives_verified_under_the_name_of_its_digest(fetcher):
     found = fetcher()
     assert fetcher.is_placed()
-    assert (found.path, found.size, found.sha256) == (fetcher.target, len(fetcher.site.content), fetcher.sha256)
-    assert found.header.architecture == "llama"
+    assert (found.path, found.model.size, found.sha256) == (fetcher.target, len(fetcher.site.content), fetcher.sha256)
+    assert found.model.header.architecture == "llama"
     assert fetcher.target.stat().st_mode & 0o444 == 0o444
 
 
@@ -172,7 +172,7 @@ def test_a_server_that_stays_in_trouble_is_given_up_for_now(fetcher):
     fetcher.site.steps = [status(503)] * 50
     error = failure(fetcher)
     assert (error.reason, error.transient) == ("Unreachable", True)
-    assert len(fetcher.site.requests) == module.ATTEMPTS
+    assert len(fetcher.site.requests) == ATTEMPTS
 
 
 def test_a_silent_server_is_left_and_what_came_is_kept(fetcher):
