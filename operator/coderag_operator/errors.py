@@ -5,6 +5,7 @@ Failure
 ├── Terminal      a person has to change something; trying again changes nothing
 ├── Blocked       waits for something outside (a Secret, a quota); look again in half a minute
 └── Vanished      the namespace or the stack is going away; stop quietly
+    └── Unserved  the API server does not know the kind at all: too old, or its definition is missing
 """
 
 
@@ -35,3 +36,7 @@ class Blocked(Failure):
 
 class Vanished(Failure):
     """The object's namespace is terminating or the object is gone."""
+
+
+class Unserved(Vanished):
+    """The API server does not serve this kind."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Vanished
+from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Unserved, Vanished
 from coderag_operator.failover.labels import Relabel
 from coderag_operator.failover.servers import Server
 from coderag_operator.kube.cache import Memory
@@ -97,7 +97,7 @@ class Executor:
             self._apply(step, done)
         except Transient as failure:
             done.transient = done.transient or failure
-        except (Terminal, Blocked) as failure:
+        except (Terminal, Blocked, Unserved) as failure:  # any other Vanished ends the pass: the namespace goes
             done.blocked |= isinstance(failure, Blocked)
             done.problems.append(describe(step, failure))
 

@@ -1,7 +1,7 @@
 """The first step of a pass: everything that has to be read before the desired state can be built."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from coderag_operator.api import Stack
@@ -18,6 +18,7 @@ from coderag_operator.desired import (
     secret_references,
 )
 from coderag_operator.desired.context import Context
+from coderag_operator.desired.gpu import gpu_servers
 from coderag_operator.desired.names import KEYS
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube, Manifest
@@ -25,8 +26,11 @@ from coderag_operator.kube.kinds import BY_NAME, SECRET
 from coderag_operator.observed.alive import find_alive
 from coderag_operator.observed.child import Child, project
 from coderag_operator.observed.details import Data
+from coderag_operator.observed.devices import Machines
 from coderag_operator.observed.facts import Facts, read_facts
 from coderag_operator.observed.problem import Problem
+from coderag_operator.observed.sharing import choose_sharing
+from coderag_operator.sharing import Sharing
 
 KEY_BYTES = 32  # 43 characters, URL-safe
 Children = dict[tuple[str, str], Child]
@@ -42,7 +46,14 @@ class Gathered:
     new_keys: bool = False
 
 
-def gather(stack: Stack, children: Children, kube: Kube, memory: Memory, images: Mapping[str, str]) -> Gathered:
+def gather(
+    stack: Stack,
+    children: Children,
+    kube: Kube,
+    memory: Memory,
+    images: Mapping[str, str],
+    machines: Callable[[], Machines] = Machines,
+) -> Gathered:
     """Read what `build` needs; make the keys Secret when there is none. `children` gains what is made."""
     facts = find_facts(stack, children)
     new_keys, problems = ensure_keys(stack, children, kube, memory)
@@ -53,6 +64,7 @@ def gather(stack: Stack, children: Children, kube: Kube, memory: Memory, images:
         models=list_models(facts),
         cache_uid=find_claim_uid(stack, children),
         alive=find_alive(children.values()),
+        sharing=read_sharing(stack, machines),
     )
     return Gathered(inputs, facts, problems, new_keys)
 
@@ -61,6 +73,13 @@ def find_facts(stack: Stack, children: Children) -> Facts:
     """Return the facts that the stack's ConfigMap holds."""
     child = children.get(("ConfigMap", facts_name(stack)))
     return read_facts(child.details.values) if child and isinstance(child.details, Data) else Facts()
+
+
+def read_sharing(stack: Stack, machines: Callable[[], Machines]) -> Sharing:
+    """Return how the model servers get at the GPU; nodes are looked at for those alone that want one."""
+    servers = len(gpu_servers(stack))
+    known = machines() if servers else Machines()
+    return choose_sharing(stack.spec.gpu, known.nodes, known.devices, servers)
 
 
 def list_models(facts: Facts) -> dict[str, ModelFact]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from coderag_operator.desired import Desired
 from coderag_operator.observed.child import COMPONENT, Child, digest
-from coderag_operator.observed.details import Claim, Workload
+from coderag_operator.observed.details import Claim, Devices, Workload
 from coderag_operator.observed.problem import Problem
 from coderag_operator.observed.quantity import parse_quantity
 
@@ -15,7 +15,7 @@ Name = tuple[str, str]
 # Secrets are never pruned: the operator has no right to delete one. Pods belong to their workloads.
 PRUNABLE = {
     "Deployment", "StatefulSet", "Job", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service", "Ingress",
-    "NetworkPolicy", "PodDisruptionBudget",
+    "NetworkPolicy", "PodDisruptionBudget", "ResourceClaim",
 }  # fmt: skip
 
 NEVER_NEEDED = {"Ingress", "Job"}  # surplus ones go even while a component is frozen: nothing in the stack uses them
@@ -101,6 +101,7 @@ def plan_prune(desired: Desired, children: Iterable[Child], owner: str) -> tuple
         and child.component not in desired.frozen
         and child.key not in wanted
         and not child.deleting
+        and not (isinstance(child.details, Devices) and child.details.in_use)
     )
     return tuple(sorted(surplus, key=lambda child: child.key))
 
@@ -114,16 +115,16 @@ def find_problem(manifest: Manifest, child: Child, owner: str) -> Problem | None
             "belongs to another controller; it disappears by itself if a stack of this name was deleted just now, "
             "otherwise delete it or give the stack another name",
         )
-    if isinstance(child.details, Workload):
-        return find_immutable(manifest, child.details)
+    if isinstance(child.details, Workload | Devices):
+        return find_immutable(manifest, child.details.frozen_fields)
     if isinstance(child.details, Claim):
         return find_shrink(manifest, child.details)
     return None
 
 
-def find_immutable(manifest: Manifest, live: Workload) -> Problem | None:
+def find_immutable(manifest: Manifest, live: Manifest) -> Problem | None:
     """Return a problem when a field that Kubernetes never changes would have to change."""
-    for name, value in live.frozen_fields.items():
+    for name, value in live.items():
         if not contains(value, manifest["spec"].get(name, value)):
             return describe(
                 manifest,

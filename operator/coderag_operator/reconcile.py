@@ -24,6 +24,7 @@ from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import STACK
 from coderag_operator.observe import list_endpoints, observe, observe_invalid
 from coderag_operator.observed.child import Child, Live
+from coderag_operator.observed.devices import Machines
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.problem import Problem
 from coderag_operator.observed.roles import RoleState
@@ -42,6 +43,7 @@ class Tools:
     kube: Kube
     images: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    machines: Callable[[], Machines] = Machines  # asked only by a stack that wants a GPU; by itself it knows nothing
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def reconcile(tools: Tools, seen: Seen) -> Outcome:
 def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
     """Do a pass over a stack whose spec is valid."""
     stack = parse(seen.body)
-    gathered = gather(stack, children, tools.kube, seen.memory, tools.images)
+    gathered = gather(stack, children, tools.kube, seen.memory, tools.images, tools.machines)
     course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp())
     planned = plan(course.desired, children.values(), stack.uid, seen.memory.applied)
     executor = Executor(tools.kube, seen.memory, stack.uid, children)

@@ -118,6 +118,13 @@ def _gpu() -> Iterator[Effect]:
     )
     yield Effect("gpu.nodeSelector", nest("gpu.nodeSelector", {"gpu": "yes"}), _each(pods, "pod.nodeSelector"))
     yield from _tolerations("gpu", pods)
+    for name, value in (("budgetMiB", 5600), ("reserveMiB", 0), ("contextOverheadMiB", 200), ("llamaBuild", 6000)):
+        yield Effect(f"gpu.{name}", nest(f"gpu.{name}", value), {})
+    runtime = nest("gpu.runtimeClassName", "nvidia")
+    yield Effect("gpu.runtimeClassName", runtime, _each((CHAT, CODE), "pod.runtimeClassName"))
+    claim = {"ResourceClaim/gpu": ("spec.devices.requests.gpu.exactly.deviceClassName",)}
+    device = nest("gpu.deviceClassName", "large-gpus")
+    yield Effect("gpu.deviceClassName", device, claim, nest("gpu.sharing", "DRA"), at_creation=True)
 
 
 def _models() -> Iterator[Effect]:
@@ -162,7 +169,8 @@ def _claim(role: str, workload: str, server: str) -> Iterator[Effect]:
     claim = "pod.volumes.models.persistentVolumeClaim.claimName"
     for name, place in (("claimName", claim), ("path", "container.args")):
         path = f"{server}.source.pvc.{name}"
-        yield Effect(path, nest(path, "other"), {workload: (place,)}, start)
+        look = {f"Job/inspect-{role}": (place, "metadata.annotations.coderag.dev/sha256")}
+        yield Effect(path, nest(path, "other"), {workload: (place,), **look}, start)
 
 
 def _external(role: str) -> Iterator[Effect]:

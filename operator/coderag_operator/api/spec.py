@@ -1,41 +1,24 @@
 """The spec of a CodeRagStack as a whole."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from coderag_operator.api.base import Model, Rule, always
 from coderag_operator.api.components import Embedding, Gateway, Ingestion, ModelCache, Rag, VectorStore
+from coderag_operator.api.gpu import Gpu
 from coderag_operator.api.parts import (
     GOOD_KEYS,
     ConfigMapKey,
     Image,
     LabelKey,
-    NodeSelector,
     ObjectName,
     ObjectReference,
     SecretKey,
-    Tolerations,
 )
 from coderag_operator.api.repositories import Repository, unique_names
 from coderag_operator.api.resilience import Failover, Rollout
 from coderag_operator.api.servers import HttpUrl, LlamaCpp, Models, ModelServer, exactly_one
-
-
-class Gpu(Model):
-    """How the model servers share the GPU, and where it is."""
-
-    sharing: Literal["None", "Exclusive", "TimeSlicing"] | None = Field(
-        None,
-        description="None: both models run on the CPU. Exclusive: each llamaCpp model takes a whole GPU, so that two "
-        "of them need two. "
-        "TimeSlicing: both take a share of one GPU that the device plugin offers several times. "
-        "Required as soon as a model runs on llamaCpp: it cannot be read from the rest of the spec.",
-    )
-    node_selector: NodeSelector = Field(
-        default_factory=dict, description="Labels of the nodes that run model servers and fetch models."
-    )
-    tolerations: Tolerations = Field(default=(), description="Taints that these pods accept.")
 
 
 class Auth(Model):
@@ -120,17 +103,10 @@ class StackSpec(Model):
 
     RULES: ClassVar = (
         Rule(
-            cel="has(self.gpu.sharing) || !(has(self.models.chat.llamaCpp) || has(self.models.code.llamaCpp))",
-            message="it is not said how the model servers share the GPU",
-            remedy="set gpu.sharing to None (CPU), Exclusive or TimeSlicing",
-            holds=lambda spec: bool(spec.gpu.sharing) or not _servers(spec),
-            field="gpu",
-        ),
-        Rule(
             cel="!has(self.gpu.sharing) || self.gpu.sharing != 'None' || "
             f"(({_layers_cel('chat')}) && ({_layers_cel('code')}))",
             message="gpuLayers asks for a GPU, and gpu.sharing None gives none",
-            remedy="set gpuLayers to 0, or gpu.sharing to Exclusive or TimeSlicing",
+            remedy="set gpuLayers to 0, or gpu.sharing to Auto",
             holds=_layers_have_a_gpu,
             field="gpu",
         ),

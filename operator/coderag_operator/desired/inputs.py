@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coderag_operator.sharing import Sharing
 from coderag_operator.vram.terms import Shape
 
 
@@ -34,6 +35,7 @@ class Inputs:
     cache_uid: UID of the live claim <stack>-models, empty while there is none
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
+    sharing: how the servers get at the GPU as the nodes allow it; None: as the spec alone tells
     """
 
     images: Mapping[str, str]
@@ -43,6 +45,7 @@ class Inputs:
     cache_uid: str = ""
     alive: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    sharing: Sharing | None = None
 
 
 @dataclass(frozen=True)

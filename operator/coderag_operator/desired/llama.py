@@ -9,6 +9,7 @@ from coderag_operator.desired import names
 from coderag_operator.desired.claims import claim_volume
 from coderag_operator.desired.context import Context, Manifest, checksum
 from coderag_operator.desired.env import keys, plain
+from coderag_operator.desired.gpu import access, claims
 from coderag_operator.desired.placement import model_placement
 from coderag_operator.desired.pod import Pod, http_probes
 from coderag_operator.desired.references import local_servers
@@ -32,6 +33,7 @@ BATCH = 512
 
 def surroundings(context: Context) -> Iterator[Manifest]:
     """Yield what the model servers have whether or not they can run yet."""
+    yield from claims(context)
     for role in local_servers(context.stack):
         yield service_account(context, role)
         yield service(context, role, labels={names.VERIFIED_LABEL: "true"})
@@ -66,7 +68,6 @@ def mark(workload: Manifest) -> Manifest:
 
 def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
     """Return the pod of a model server."""
-    sharing = context.stack.spec.gpu.sharing
     request = seconds(context.stack.spec.gateway.timeouts.request)
     return Pod(
         component=role,
@@ -79,7 +80,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         pre_stop={"exec": {"command": ["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"]}},
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
-        gpus=0 if sharing == "None" else 1,
+        gpu=access(context, role),
         labels={names.serves_label(role): "true", names.VERIFIED_LABEL: "true"},
         grace_seconds=request + DRAIN_SECONDS,
         **model_placement(context, role),

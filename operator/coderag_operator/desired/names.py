@@ -4,9 +4,9 @@ from coderag_operator.api import Stack
 
 CHAT, CODE, EMBEDDING, QDRANT = "chat", "code", "embedding", "qdrant"
 GATEWAY, RAG, INGESTION, MODELS = "gateway", "rag", "ingestion", "models"
-KEYS, NETWORK, FACTS, EXPOSE = "keys", "network", "facts", "expose"
+KEYS, NETWORK, FACTS, EXPOSE, GPU = "keys", "network", "facts", "expose", "gpu"
 ROLES = (CHAT, CODE)
-COMPONENTS = (CHAT, CODE, EMBEDDING, QDRANT, GATEWAY, RAG, INGESTION, MODELS, KEYS, NETWORK, FACTS, EXPOSE)
+COMPONENTS = (CHAT, CODE, EMBEDDING, QDRANT, GATEWAY, RAG, INGESTION, MODELS, KEYS, NETWORK, FACTS, EXPOSE, GPU)
 IMAGES = ("llama", "model", "embedding", "rag", "gateway", "qdrant")
 
 PORTS = {CHAT: 8001, CODE: 8004, EMBEDDING: 8003, QDRANT: 6333, GATEWAY: 8000, RAG: 8002, INGESTION: 8005}

@@ -1,18 +1,20 @@
 """The pod template of every workload: restricted, without an API token, with a checksum of what it reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coderag_operator.api.parts import ComponentSettings, Toleration
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, checksum
 from coderag_operator.desired.env import Env
+from coderag_operator.desired.gpu import Access, pod_fields, resources
 from coderag_operator.desired.images import image
 from coderag_operator.desired.inputs import SecretFact
 from coderag_operator.desired.references import SecretReference, config_map_references, secret_references
 from coderag_operator.desired.sizing import size
 
+# One for every pod: MPS serves one user at a time, and were chat and code of two, the second would wait for ever.
 USER = 10001
 # Requests arrive until the endpoint is gone from every node's rules; a server that has been told to stop refuses them.
 SETTLE: dict[str, Any] = {"sleep": {"seconds": 5}}
@@ -34,7 +36,7 @@ class Pod:
     pre_stop: dict[str, Any] = field(default_factory=dict)
     volumes: list[dict[str, Any]] = field(default_factory=list)
     mounts: list[dict[str, Any]] = field(default_factory=list)
-    gpus: int = 0
+    gpu: Access = field(default_factory=Access)
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
@@ -105,13 +107,10 @@ def _spec(context: Context, pod: Pod) -> dict[str, Any]:
 
 
 def _container(context: Context, pod: Pod) -> dict[str, Any]:
-    resources: dict[str, Any] = size(pod.component, pod.settings.resources)
-    if pod.gpus:
-        resources["limits"] |= {"nvidia.com/gpu": str(pod.gpus)}
     optional: dict[str, Any] = {
         "command": pod.command,
         "args": pod.args,
-        "env": pod.env,
+        "env": [*pod.env, *pod.gpu.env],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in pod.ports.items()],
         "lifecycle": {"preStop": pod.pre_stop} if pod.pre_stop else {},
     }
@@ -120,7 +119,7 @@ def _container(context: Context, pod: Pod) -> dict[str, Any]:
         **image(context, pod.image),
         **{key: value for key, value in optional.items() if value},
         **pod.probes,
-        "resources": resources,
+        "resources": resources(size(pod.component, pod.settings.resources), pod.gpu),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -7,9 +7,10 @@ import logging
 
 from coderag_operator.engine.store import Store
 from coderag_operator.engine.workqueue import Key
+from coderag_operator.errors import Unserved
 from coderag_operator.kube.cache import is_older
 from coderag_operator.kube.client import Kube
-from coderag_operator.kube.kinds import STACK, WATCHED, Kind
+from coderag_operator.kube.kinds import OPTIONAL, STACK, WATCHED, Kind
 from coderag_operator.observed.child import STACK as STACK_LABEL
 
 log = logging.getLogger(__name__)
@@ -25,18 +26,35 @@ def list_uids(kube: Kube, kind: Kind, namespaces: tuple[str, ...], selector: str
     return found
 
 
-def read_all(kube: Kube, namespaces: tuple[str, ...]) -> dict[str, dict[str | None, Listing]]:
+def find_served(kube: Kube, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
+    """Return the kinds of children that this API server knows; a watch on another one would fail for ever."""
+    return tuple(kind for kind in WATCHED if kind not in OPTIONAL or is_served(kube, kind, namespaces))
+
+
+def is_served(kube: Kube, kind: Kind, namespaces: tuple[str, ...]) -> bool:
+    """Tell whether the API server knows a kind."""
+    try:
+        list_uids(kube, kind, namespaces[:1], STACK_LABEL)
+    except Unserved:
+        log.warning("The API server does not serve a kind", extra={"kind": kind.name, "api": kind.api_version})
+        return False
+    return True
+
+
+def read_all(
+    kube: Kube, namespaces: tuple[str, ...], kinds: tuple[Kind, ...] = WATCHED
+) -> dict[str, dict[str | None, Listing]]:
     """Return the UIDs of every stack and child that exists, by kind; a few reads, no writes."""
-    listed = {kind.name: list_uids(kube, kind, namespaces, STACK_LABEL) for kind in WATCHED}
+    listed = {kind.name: list_uids(kube, kind, namespaces, STACK_LABEL) for kind in kinds}
     return {**listed, STACK.name: list_uids(kube, STACK, namespaces, "")}
 
 
 def forget_ghosts(store: Store, listed: dict[str, dict[str | None, Listing]]) -> set[Key]:
     """Drop what is not there any more from the store; returns the stacks that this concerns."""
     touched: set[Key] = set()
-    for kind in WATCHED:
-        for child in store.of_kind(kind.name):
-            if is_gone(child.uid, child.version, find_listing(listed[kind.name], child.namespace)):
+    for kind in listed.keys() - {STACK.name}:
+        for child in store.of_kind(kind):
+            if is_gone(child.uid, child.version, find_listing(listed[kind], child.namespace)):
                 touched.add(store.drop_child(child))
     for key in store:
         metadata = (store.stack(key) or {})["metadata"]

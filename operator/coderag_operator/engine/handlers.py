@@ -35,11 +35,17 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.finalizer = f"{GROUP}/unused"  # visible, if a handler ever asks for one by mistake
 
 
-def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, synced: Callable[[], None]) -> None:
-    """Register every watch."""
+def register(
+    registry: kopf.OperatorRegistry,
+    store: Store,
+    enqueue: Enqueue,
+    synced: Callable[[], None],
+    kinds: tuple[Kind, ...] = WATCHED,
+) -> None:
+    """Register every watch: stacks, and the kinds of children that the API server knows."""
     kopf.on.login(registry=registry)(login)
     register_stacks(registry, store, enqueue, synced)
-    for kind in WATCHED:
+    for kind in kinds:
         register_children(registry, kind, store, enqueue)
 
 

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from coderag_operator.engine import audit, handlers
 from coderag_operator.engine.health import LEADING, STANDBY, STOPPING, SYNCING, Health, serve_metrics, start_server
+from coderag_operator.engine.inspector import Inspector
 from coderag_operator.engine.leader import Leader
 from coderag_operator.engine.metrics import Metrics
 from coderag_operator.engine.model_prober import ModelProber
@@ -28,7 +29,7 @@ from coderag_operator.engine.worker import Workers
 from coderag_operator.engine.workqueue import WorkQueue
 from coderag_operator.errors import Failure, Vanished
 from coderag_operator.kube.api import ApiKube, load_configuration
-from coderag_operator.kube.kinds import STACK
+from coderag_operator.kube.kinds import STACK, WATCHED, Kind
 from coderag_operator.reconcile import Tools
 from coderag_operator.settings import Settings
 
@@ -52,10 +53,12 @@ class Process:
         self.prober = Prober(self.store, self.queue, self.kube, self.pool)
         self.model_prober = ModelProber(self.store, self.queue, self.kube, self.pool)
         self.workers = Workers(
-            Tools(self.kube, settings.images), self.store, self.queue, self.prober, self.model_prober,
-            Recorder(self.kube, settings.pod_name), self.metrics, self.pool, settings.resync_seconds,
+            Tools(self.kube, settings.images, machines=Inspector(self.kube)), self.store, self.queue,
+            self.prober, self.model_prober, Recorder(self.kube, settings.pod_name), self.metrics, self.pool,
+            settings.resync_seconds,
         )  # fmt: skip
         self.stop, self.leading = asyncio.Event(), asyncio.Event()
+        self.kinds: tuple[Kind, ...] = WATCHED
 
     async def run(self) -> int:
         """Run until told to stop; returns the exit code."""
@@ -88,6 +91,7 @@ class Process:
     async def _lead(self) -> int:
         self.health.phase = SYNCING
         expected = await self._wait_for_definition()
+        self.kinds = await self._find_kinds()
         if expected == 0:
             self.health.phase = LEADING
         stop_kopf = asyncio.Event()
@@ -121,10 +125,20 @@ class Process:
             await first(self.stop.wait(), asyncio.sleep(WAIT_SECONDS))
         return 0
 
+    async def _find_kinds(self) -> tuple[Kind, ...]:
+        """Wait until the API server has said which kinds it knows."""
+        while not self.stop.is_set():
+            try:
+                return await asyncio.to_thread(audit.find_served, self.kube, self.settings.watch_namespaces)
+            except Failure as failure:
+                log.warning("Children cannot be listed", extra={"reason": failure.reason, "detail": failure.message})
+            await first(self.stop.wait(), asyncio.sleep(WAIT_SECONDS))
+        return self.kinds
+
     async def _spawn_kopf(self, stop: asyncio.Event) -> Any:
         options, registry = kopf.OperatorSettings(), kopf.OperatorRegistry()
         handlers.configure(options)
-        handlers.register(registry, self.store, self.queue.add, self._synced)
+        handlers.register(registry, self.store, self.queue.add, self._synced, self.kinds)
         names = self.settings.watch_namespaces
         tasks = await kopf.spawn_tasks(
             registry=registry,
@@ -149,7 +163,7 @@ class Process:
             loop = asyncio.get_running_loop()
             try:
                 listed = await loop.run_in_executor(
-                    self.pool, audit.read_all, self.kube, self.settings.watch_namespaces
+                    self.pool, audit.read_all, self.kube, self.settings.watch_namespaces, self.kinds
                 )
             except Failure as failure:
                 log.warning("Audit could not list", extra={"reason": failure.reason, "detail": failure.message})

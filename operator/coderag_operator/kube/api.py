@@ -5,7 +5,7 @@ Raw `call_api` and not the typed API: more than twice the applies per second, ha
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import urllib3
@@ -26,6 +26,7 @@ APPLY = {"Content-Type": "application/apply-patch+yaml"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
 METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
 PAGE = 500
+LARGE_PAGE = 100  # whole objects
 
 
 def load_configuration(connections: int) -> kubernetes.ApiClient:
@@ -126,14 +127,25 @@ class ApiKube:
     def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """Return the metadata of all objects of a kind that a label selector finds, and the list's version."""
         found: list[Manifest] = []
+        version = ""
+        for page in self._pages(kind.path(namespace), f"?limit={PAGE}&labelSelector={selector}", METADATA_ONLY):
+            found += page.get("items") or []  # an empty list of metadata comes as null
+            version = page["metadata"]["resourceVersion"]
+        return found, version
+
+    def scan(self, kind: Kind) -> Iterator[Manifest]:
+        """Yield all objects of a kind in the whole cluster, page by page: nodes are large, and nobody keeps them."""
+        for page in self._pages(kind.path(None), f"?limit={LARGE_PAGE}", {}):
+            yield from page.get("items") or []
+
+    def _pages(self, path: str, query: str, headers: dict[str, str]) -> Iterator[Manifest]:
         token = ""
         while True:
-            query = f"?limit={PAGE}&labelSelector={selector}" + (f"&continue={token}" if token else "")
-            page = self._call("GET", kind.path(namespace) + query, headers=METADATA_ONLY)
-            found += page.get("items") or []  # an empty list of metadata comes as null
+            page = self._call("GET", path + query + (f"&continue={token}" if token else ""), headers=headers)
+            yield page
             token = page["metadata"].get("continue", "")
             if not token:
-                return found, page["metadata"]["resourceVersion"]
+                return
 
     def _call(self, method: str, url: str, body: object = None, headers: dict[str, str] | None = None) -> Manifest:
         try:

@@ -1,5 +1,6 @@
 """What the operator asks of the Kubernetes API, as a protocol, so that tests can stand an in-memory API behind it."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from coderag_operator.kube.kinds import Kind
@@ -43,4 +44,8 @@ class Kube(Protocol):
 
     def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
         """Return the metadata of all objects of a kind that a label selector finds, and the list's version."""
+        ...
+
+    def scan(self, kind: Kind) -> Iterator[Manifest]:
+        """Yield all objects of a kind in the whole cluster, page by page: nodes are large, and nobody keeps them."""
         ...

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Vanished
+from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Unserved, Vanished
 
 LIMIT = 400
 RETRY = {408, 409, 410, 425, 429, 500, 502, 503, 504}
@@ -14,6 +14,8 @@ def classify(status: int, body: str | None, headers: Mapping[str, str] | None = 
     """Return the failure that an answer of the API server stands for."""
     document = read_status(body)
     reason, message = str(document.get("reason") or f"Http{status}"), cut(str(document.get("message") or ""))
+    if status == 404 and is_unserved(document):
+        return Unserved("NotServed", "the API server serves no such kind: it is too old, or a definition is missing")
     if is_terminating(document) or status == 404:
         return Vanished(reason, message or "the object or its namespace is gone")
     if status in RETRY:
@@ -30,6 +32,11 @@ def read_status(body: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def is_unserved(document: Mapping[str, Any]) -> bool:
+    """Tell whether the path is unknown, and not an object: then there is plain text, or details that name nothing."""
+    return not (document.get("details") or {}).get("name")
 
 
 def is_terminating(document: Mapping[str, Any]) -> bool:

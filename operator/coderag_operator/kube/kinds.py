@@ -8,7 +8,7 @@ VERSION = "v1alpha1"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One namespaced kind: how a manifest names it and how a URL does."""
+    """One kind: how a manifest names it and how a URL does; without a namespace, the whole cluster's."""
 
     name: str
     group: str
@@ -33,6 +33,10 @@ EVENT = Kind("Event", "", "v1", "events")
 REPLICA_SET = Kind("ReplicaSet", "apps", "v1", "replicasets")
 POD = Kind("Pod", "", "v1", "pods")
 SECRET = Kind("Secret", "", "v1", "secrets")
+NODE = Kind("Node", "", "v1", "nodes")
+RESOURCE_SLICE = Kind("ResourceSlice", "resource.k8s.io", "v1", "resourceslices")
+RESOURCE_CLAIM = Kind("ResourceClaim", "resource.k8s.io", "v1", "resourceclaims")
+OPTIONAL = (RESOURCE_CLAIM,)  # served since Kubernetes 1.34: an older API server is not asked to watch them
 CHILDREN = (
     Kind("Deployment", "apps", "v1", "deployments"),
     Kind("StatefulSet", "apps", "v1", "statefulsets"),
@@ -44,6 +48,7 @@ CHILDREN = (
     Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
     Kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
     Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    *OPTIONAL,
 )
 WATCHED = (*CHILDREN, POD, SECRET)
 BY_NAME = {kind.name: kind for kind in (*WATCHED, STACK, LEASE, EVENT, REPLICA_SET)}

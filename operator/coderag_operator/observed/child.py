@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from coderag_operator.observed.details import Claim, Data, Details, Job, Nothing, Pod, Route, Workload
+from coderag_operator.observed.details import Claim, Data, Details, Devices, Job, Nothing, Pod, Route, Workload
 
 Live = Mapping[str, Any]
 STACK = "coderag.dev/stack"
@@ -105,6 +105,8 @@ def read_details(live: Live) -> Details:
             return read_data(live)
         case "Ingress":
             return read_route(live)
+        case "ResourceClaim":
+            return read_devices(live)
         case _:
             return Nothing()
 
@@ -214,3 +216,10 @@ def read_route(live: Live) -> Route:
 def digest(value: object) -> str:
     """Return a checksum of a JSON value that does not depend on the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def read_devices(live: Live) -> Devices:
+    """Return whether a pod holds the devices of a ResourceClaim, and what it asks for, which never changes."""
+    spec = live.get("spec") or {}
+    frozen = {name: spec[name] for name in ("devices",) if name in spec}
+    return Devices(bool((live.get("status") or {}).get("reservedFor")), frozen)
+
+

@@ -92,4 +92,12 @@ class Nothing:
     """A kind whose existence is all there is to know."""
 
 
-Details = Workload | Job | Pod | Claim | Data | Route | Nothing
+Details = Workload | Job | Pod | Claim | Data | Route | Devices | Nothing
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """A ResourceClaim; `in_use`: a pod holds the devices, and would not start again without the claim."""
+
+    in_use: bool = False
+    frozen_fields: Mapping[str, Any] = field(default_factory=dict)
+
+

@@ -83,6 +83,9 @@ class MemoryKube:
         ]  # fmt: skip
         return found, str(next(self._versions))
 
+    def scan(self, kind: Kind) -> Iterator[Manifest]:
+        yield from [duplicate(live) for live in self.of(kind.name)]
+
     # What tests do to the cluster
 
     def add(self, manifest: Manifest) -> None:

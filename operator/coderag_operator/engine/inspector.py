@@ -1,0 +1,57 @@
+"""Reads nodes and ResourceSlices for all stacks together, at most once a minute: passes ask whenever they need them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from coderag_operator.errors import Blocked, Failure, Vanished
+from coderag_operator.kube.client import Kube
+from coderag_operator.kube.kinds import NODE, RESOURCE_SLICE
+from coderag_operator.observed.devices import Machines, read_devices
+from coderag_operator.observed.nodes import read_node
+
+log = logging.getLogger(__name__)
+AGE_SECONDS = 60.0  # a node that comes or changes is noticed after this long at the latest
+T = TypeVar("T")
+
+
+class Inspector:
+    """What is known of the cluster's GPUs; safe to ask from many threads, of which one reads and the others wait."""
+
+    def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._clock = kube, clock
+        self._lock = threading.Lock()
+        self._known: Machines | None = None
+        self._until = 0.0
+
+    def __call__(self) -> Machines:
+        """Return nodes and devices, read now or less than a minute ago; raises a Failure when nothing is known yet."""
+        with self._lock:
+            if self._known is None or self._clock() >= self._until:
+                self._known = self._read()
+                self._until = self._clock() + AGE_SECONDS
+            return self._known
+
+    def _read(self) -> Machines:
+        """Return what the API server says; while it does not answer, what it said last."""
+        try:
+            nodes = allowed("nodes", lambda: tuple(read_node(live) for live in self._kube.scan(NODE)))
+            if nodes is None:
+                return Machines()
+            return Machines(nodes, allowed("resourceslices", lambda: read_devices(self._kube.scan(RESOURCE_SLICE))))
+        except Failure as failure:
+            if self._known is None:
+                raise
+            log.warning("Nodes could not be read", extra={"reason": failure.reason, "detail": failure.message})
+            return self._known
+
+
+def allowed(what: str, read: Callable[[], T]) -> T | None:
+    """Return what was read, None where the operator has no right to it or the API server does not serve it."""
+    try:
+        return read()
+    except (Blocked, Vanished) as failure:
+        log.debug("Not read", extra={"what": what, "reason": failure.reason})
+        return None
