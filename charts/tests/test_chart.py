@@ -83,6 +83,33 @@ def test_watch_namespaces_turn_the_cluster_role_into_roles(prepared):
     assert roles == {("Role", "team-a"), ("Role", "team-b"), ("Role", "coderag-system")}
 
 
+def read_cluster_wide(documents):
+    """Return the rules of the ClusterRoles that are bound, by role."""
+    bound = {d["roleRef"]["name"] for d in documents if d["kind"] == "ClusterRoleBinding"}
+    return {
+        d["metadata"]["name"]: d["rules"]
+        for d in documents if d["kind"] == "ClusterRole" and d["metadata"]["name"] in bound
+    }  # fmt: skip
+
+
+def test_reading_nodes_is_the_only_right_beyond_the_watched_namespaces(prepared):
+    documents = render(prepared, "--set", "watchNamespaces={team-a}")
+    (rules,) = read_cluster_wide(documents).values()
+    assert rules == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},
+        {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"], "verbs": ["list"]},
+    ]
+
+
+@pytest.mark.parametrize(("options", "roles"), [((), 2), (("--set", "rbac.readNodes=false"), 1)])
+def test_reading_nodes_has_a_role_of_its_own_that_can_be_left_out(prepared, options, roles):
+    found = read_cluster_wide(render(prepared, *options))
+    assert len(found) == roles
+    assert ("coderag-operator-nodes" in found) == (roles == 2)
+    everything = [rule["resources"] for name, rules in found.items() if not name.endswith("-nodes") for rule in rules]
+    assert ["nodes"] not in everything
+
+
 def test_every_optional_object_can_be_switched_off(prepared):
     kinds = {document["kind"] for document in render(prepared, "-f", str(CHART / "ci/bare-values.yaml"))}
     assert kinds.isdisjoint(OPTIONAL)

@@ -14,17 +14,23 @@ pytestmark = pytest.mark.last
 def read_granted(cluster):
     """Return what the chart grants the operator as (verb, group, resource)."""
     rules = cluster.get("clusterrole", "coderag-operator")["rules"]
+    rules += cluster.get("clusterrole", "coderag-operator-nodes")["rules"]
     rules += cluster.get("role", "coderag-operator-leader", "-n", install.SYSTEM)["rules"]
     return {(v, g, r) for rule in rules for v in rule["verbs"] for g in rule["apiGroups"] for r in rule["resources"]}
 
 
 # Granted and not seen in a run of the scenarios, with the reason why it is needed all the same.
 RENAMED = "a child that a later operator no longer renders has to go; no spec of today takes one away"
+ON_A_GPU = "only a stack with a model on a GPU looks at nodes"
+CLAIMS = "only gpu.sharing DRA makes a claim"
 UNUSED = {
     ("delete", "", "configmaps"): RENAMED,
     ("delete", "", "persistentvolumeclaims"): RENAMED,
     ("delete", "apps", "statefulsets"): RENAMED,
     ("get", "apps", "replicasets"): "only a rollback reads one; make test-failover rolls back",
+    ("list", "", "nodes"): ON_A_GPU,
+    ("list", "resource.k8s.io", "resourceslices"): ON_A_GPU,
+    **{(verb, "resource.k8s.io", "resourceclaims"): CLAIMS for verb in ("create", "delete", "get", "patch")},
 }
 
 

@@ -24,13 +24,28 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaims] # gpu.sharing DRA: one claim for both model servers
+  verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [""]
   resources: [pods] # labels say who serves a role; a server that hangs, and a pod that a restarted node left, are deleted
   verbs: [delete, list, patch, watch]
+- apiGroups: [""]
+  resources: [pods/log] # what a model server says of its buffers when it starts, held against the plan
+  verbs: [get]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, get, list, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- end -}}
+{{- /* What belongs to no namespace: which nodes have a GPU, how they share it, how much memory it has. */ -}}
+{{- define "coderag.nodeRules" }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceslices]
+  verbs: [list]
 {{- end -}}
