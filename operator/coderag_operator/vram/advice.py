@@ -8,11 +8,11 @@ from typing import Any
 from coderag_operator.vram.builds import BuildRule
 from coderag_operator.vram.estimate import Estimate
 from coderag_operator.vram.kv import CELLS
-from coderag_operator.vram.search import Knob, Search, fewest_layers, first_holding
+from coderag_operator.vram.search import UBATCHES, Knob, Search, fewest_layers, first_holding
 from coderag_operator.vram.terms import Term
 from coderag_operator.vram.wish import ROLES, Limits, Wish
 
-SHORTEST_CONTEXT = 1024  # what the spec takes at the least
+SHORTEST_CONTEXT = 1024  # tokens; a shorter one is no use to anybody, so it is never advised
 COVERED_FIRST = ("overhead", "weights", "compute", "kv")  # nothing runs without the first, the last can be cut most
 
 Wishes = Mapping[str, Wish]
@@ -76,6 +76,7 @@ _KINDS = (
     _Kind(
         "kv_type", lambda wish, _: ("q8_0",) if wish.kv_type == "f16" else (), "set kvCacheType of {role} to {value}"
     ),
+    _Kind("ubatch", lambda wish, _: _smaller(wish), "set ubatchTokens of {role} to {value}"),
     _Kind("min_context_tokens", lambda wish, _: _shorter(wish), "let the context of {role} go down to {value} tokens"),
     _Kind("parallel", lambda wish, _: range(wish.parallel - 1, 0, -1), "set parallel of {role} to {value}"),
     _Kind("gpu_layers", lambda wish, rule: _fewer(wish, rule), "set gpuLayers of {role} to {value}"),
@@ -83,6 +84,10 @@ _KINDS = (
         "gpu_layers", lambda wish, _: (0,) if wish.gpu_layers else (), "put {role} on the CPU: set its gpuLayers to 0"
     ),
 )
+
+
+def _smaller(wish: Wish) -> Knob:
+    return tuple(ubatch for ubatch in UBATCHES if wish.ubatch is not None and ubatch < wish.ubatch)
 
 
 def _shorter(wish: Wish) -> Knob:

@@ -74,4 +74,4 @@ def plan_memory(
 
 def _in_full(wish: Wish) -> Shape:
     kv_type = KV_TYPES[0] if wish.kv_type == "Auto" else wish.kv_type
-    return Shape(wish.all_layers, wish.context_tokens, wish.parallel, kv_type, UBATCHES[0])
+    return Shape(wish.all_layers, wish.context_tokens, wish.parallel, kv_type, wish.ubatch or UBATCHES[0])

@@ -55,7 +55,7 @@ class Search:
                 context_tokens=max(wish.min_context_tokens, min(wish.context_tokens, longest)),
                 slots=wish.parallel,
                 kv_type=kv_type if wish.kv_type == "Auto" else wish.kv_type,
-                ubatch=ubatch,
+                ubatch=ubatch if wish.ubatch is None else wish.ubatch,
             )
             for (role, wish), number in zip(self._wishes.items(), layers, strict=True)
         }

@@ -6,12 +6,13 @@ from typing import Literal
 
 from coderag_model.geometry import Geometry
 
+LEAST_CONTEXT = 2048  # down to which a context may go where nobody says; below it an answer has no room
 ROLES = ("chat", "code")  # what matters more comes first: a person waits for each word of a chat
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the spec asks for one model; whatever is not Auto is kept as it is. Raises ValueError naming the field."""
+    """What the spec asks for one model; what is neither Auto nor None is kept. Raises ValueError naming the field."""
 
     geometry: Geometry
     context_tokens: int  # of one slot
@@ -19,13 +20,15 @@ class Wish:
     parallel: int  # slots; never changed: who asks for two answers at a time gets them
     gpu_layers: int | Literal["Auto", "All"] = "Auto"
     kv_type: Literal["Auto", "f16", "q8_0"] = "Auto"
+    ubatch: int | None = None  # tokens of a prompt that are computed at once
 
     def __post_init__(self) -> None:
         """Refuse what no server can be."""
         if not 1 <= self.min_context_tokens <= self.context_tokens:
             raise ValueError(f"min_context_tokens is {self.min_context_tokens}, not 1 to {self.context_tokens}")
-        if self.parallel < 1:
-            raise ValueError(f"parallel is {self.parallel}, not at least 1")
+        for name, value in (("parallel", self.parallel), ("ubatch", 1 if self.ubatch is None else self.ubatch)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}, not at least 1")
         if isinstance(self.gpu_layers, int) and self.gpu_layers < 0:
             raise ValueError(f"gpu_layers is {self.gpu_layers}, not at least 0")
 

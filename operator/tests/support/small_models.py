@@ -49,6 +49,7 @@ def wishes_for_one(draw: st.DrawFn) -> Wish:
         parallel=draw(st.integers(1, 3)),
         gpu_layers=draw(st.sampled_from(["Auto", "Auto", "All", *range(geometry.layers + 3)])),
         kv_type=draw(st.sampled_from(["Auto", "Auto", "f16", "q8_0"])),
+        ubatch=draw(st.sampled_from([None, None, 128, 512, 1024])),
     )
 
 

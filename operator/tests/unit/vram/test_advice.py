@@ -12,11 +12,9 @@ from coderag_operator.vram.estimate import Estimate
 from coderag_operator.vram.planner import Plan, Wish, plan_memory
 from coderag_operator.vram.terms import Term
 from coderag_operator.vram.wish import Limits
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from tests.support.published_models import CHAT_3B, CODE_7B
 from tests.support.small_models import RULES, WISHES, limits
-
-pytestmark = pytest.mark.timeout(60)
 
 CHAT = Wish(CHAT_3B, context_tokens=4096, min_context_tokens=4096, parallel=2, gpu_layers="All", kv_type="q8_0")
 CODE = Wish(CODE_7B, context_tokens=4096, min_context_tokens=4096, parallel=2, gpu_layers="All", kv_type="q8_0")
@@ -43,6 +41,7 @@ def least(chat: Wish | None = CHAT, code: Wish | None = CODE) -> int:
     ("wish", "text"),
     [
         ({"kv_type": "f16"}, "set kvCacheType of code to q8_0"),
+        ({"ubatch": 512}, "set ubatchTokens of code to 256"),
         ({}, "set parallel of code to 1"),
         ({"parallel": 1, "gpu_layers": 21}, "set gpuLayers of code to 20"),
     ],
@@ -114,6 +113,7 @@ def test_a_term_of_an_unknown_kind_is_covered_last() -> None:
     assert names == [("kv", 0), ("scratch", 5)]
 
 
+@settings(max_examples=60)
 @given(WISHES, limits(), RULES)
 def test_every_change_of_a_refusal_applied_fits(wishes: dict[str, Wish], limit: Limits, rule: BuildRule) -> None:
     found = plan_memory(wishes, limit.budget_mib, rule, 10, limit.per_server_mib)
@@ -124,6 +124,7 @@ def test_every_change_of_a_refusal_applied_fits(wishes: dict[str, Wish], limit: 
         assert applied(change, wishes, limit, rule).fits
 
 
+@settings(max_examples=60)
 @given(WISHES, limits(), RULES)
 def test_no_milder_value_of_a_change_would_do(wishes: dict[str, Wish], limit: Limits, rule: BuildRule) -> None:
     found = plan_memory(wishes, limit.budget_mib, rule, 10, limit.per_server_mib)
