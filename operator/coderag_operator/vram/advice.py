@@ -8,7 +8,7 @@ from typing import Any
 from coderag_operator.vram.builds import BuildRule
 from coderag_operator.vram.estimate import Estimate
 from coderag_operator.vram.kv import CELLS
-from coderag_operator.vram.search import UBATCHES, Knob, Search, fewest_layers, first_holding
+from coderag_operator.vram.search import KV_TYPES, UBATCHES, Knob, Search, fewest_layers, first_holding
 from coderag_operator.vram.terms import Term
 from coderag_operator.vram.wish import ROLES, Limits, Wish
 
@@ -84,6 +84,10 @@ _KINDS = (
         "gpu_layers", lambda wish, _: (0,) if wish.gpu_layers else (), "put {role} on the CPU: set its gpuLayers to 0"
     ),
 )
+
+
+def _other_type(wish: Wish) -> Knob:
+    return () if wish.kv_type == "Auto" else tuple(kv_type for kv_type in KV_TYPES if kv_type != wish.kv_type)
 
 
 def _smaller(wish: Wish) -> Knob:

@@ -42,12 +42,16 @@ class Search:
         self._known: dict[tuple[str, Shape], Estimate] = {}
 
     def knobs(self) -> list[Knob]:
-        """Return what can be chosen, the most precious first: layers of each model, longest context, batch, KV type."""
-        return [*(self._layers(wish) for wish in self._wishes.values()), self._contexts(), UBATCHES, KV_TYPES]
+        """Return what can be chosen, the most precious first: layers of each model, the longest context, the batch.
 
-    def shapes(self, values: Sequence[Any]) -> Shapes:
+        The KV type comes after them; it is no knob, because what a quantised cache takes in passing may be more than
+        it saves.
+        """
+        return [*(self._layers(wish) for wish in self._wishes.values()), self._contexts(), UBATCHES]
+
+    def shapes(self, values: Sequence[Any], kv_type: str) -> Shapes:
         """Return the servers for one value of each knob."""
-        *layers, longest, ubatch, kv_type = values
+        *layers, longest, ubatch = values
         return {
             role: Shape(
                 gpu_layers=number,
@@ -62,38 +66,40 @@ class Search:
 
     def least(self) -> Shapes:
         """Return the servers with everything given up that may be: if these do not fit, nothing does."""
-        return self.shapes([knob[-1] for knob in self.knobs()])
+        values = [knob[-1] for knob in self.knobs()]
+        return min((self.shapes(values, kv_type) for kv_type in KV_TYPES), key=lambda one: sum(self._totals(one)))
 
     def best(self, limits: Limits) -> Shapes | None:
         """Return the best servers that fit, None when none do.
 
         One knob after the other is set to its best value with which the rest, all given up, still fits. That is
-        the best choice in the order, because each term only shrinks with what is given up.
+        the best choice in the order, because a server only shrinks with each knob.
         """
         knobs = self.knobs()
         values = [knob[-1] for knob in knobs]
-        if not self._fit(values, limits):
+        if self._fitting(values, limits) is None:
             return None
         for place, knob in enumerate(knobs):
             values[place] = self._best_value(knob, values, place, limits)
-        return self.shapes(values)
+        return self._fitting(values, limits)
 
     def estimates(self, shapes: Shapes) -> dict[str, Estimate]:
         """Return what each server takes."""
         return {role: self._estimate(role, shape) for role, shape in shapes.items()}
 
-    def fits(self, shapes: Shapes, limits: Limits) -> bool:
-        """Return whether the servers fit."""
-        return limits.hold([found.total_mib for found in self.estimates(shapes).values()])
+    def _totals(self, shapes: Shapes) -> list[float]:
+        return [found.total_mib for found in self.estimates(shapes).values()]
+
+    def _fitting(self, values: Sequence[Any], limits: Limits) -> Shapes | None:
+        """Return the servers for these values in the most precise KV type that fits."""
+        offers = (self.shapes(values, kv_type) for kv_type in KV_TYPES)
+        return next((shapes for shapes in offers if limits.hold(self._totals(shapes))), None)
 
     def _best_value(self, knob: Knob, values: list[Any], place: int, limits: Limits) -> Any:
         def holds(value: Any) -> bool:
-            return self._fit([*values[:place], value, *values[place + 1 :]], limits)
+            return self._fitting([*values[:place], value, *values[place + 1 :]], limits) is not None
 
         return knob[first_holding(knob, holds)]
-
-    def _fit(self, values: Sequence[Any], limits: Limits) -> bool:
-        return self.fits(self.shapes(values), limits)
 
     def _layers(self, wish: Wish) -> Knob:
         if wish.given_layers is not None:

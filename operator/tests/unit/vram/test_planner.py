@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from coderag_model.geometry import Geometry
+from coderag_operator.vram import search
 from coderag_operator.vram.builds import MID, NEW, OLD, BuildRule
-from coderag_operator.vram.estimate import estimate
+from coderag_operator.vram.estimate import Estimate, estimate
 from coderag_operator.vram.placement import place
 from coderag_operator.vram.planner import OVERHEAD_MIB, Plan, Wish, plan_memory
-from coderag_operator.vram.terms import Shape
+from coderag_operator.vram.terms import Shape, Term
 from coderag_operator.vram.wish import Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,17 @@ def test_the_overhead_of_a_process_is_counted_for_each() -> None:
 def test_a_wish_that_no_server_can_be_names_its_field(field: str, change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=field):
         replace(CHAT, **change)
+
+
+def test_a_cache_that_takes_more_when_quantised_stays_precise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def costly(geometry: Geometry, shape: Shape, rule: BuildRule, overhead_mib: float) -> Estimate:
+        plain = estimate(geometry, replace(shape, kv_type="f16"), rule, overhead_mib)
+        return replace(plain, device=(*plain.device, Term("kv", 200.0 if shape.kv_type == "q8_0" else 0.0, "")))
+
+    monkeypatch.setattr(search, "estimate", costly)
+    for budget in (1500, 2000, 2300):
+        assert plan(budget, code=None).models["chat"].shape.kv_type == "f16"
+    assert plan(2000, code=None).fits
 
 
 def choices(wish: Wish, rule: BuildRule) -> Iterator[int]:
