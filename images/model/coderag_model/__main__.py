@@ -20,7 +20,13 @@ from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError, volume_error
 from coderag_model.fetch import ModelFile, digest_file, fetch, inspect
 from coderag_model.opening import PATIENCE, open_model
-from coderag_model.report import describe_failure, describe_geometry, describe_success, write_report
+from coderag_model.report import (
+    describe_failure,
+    describe_geometry,
+    describe_success,
+    describe_unmeasured,
+    write_report,
+)
 from coderag_model.source import Source, safe_url
 
 FINAL, TRY_AGAIN = 1, 75
@@ -120,14 +126,19 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def run_geometry(options: argparse.Namespace) -> int:
-    """Tell what a model is before it is here; one that is merely not modelled is no failure."""
+    """Tell what a model is before it is here; one that only cannot be measured is no failure: it can be fetched."""
     token = read_token(options.token_file) if options.url else None
     place = options.url or str(options.path)
     try:
         model = open_model(place, token, deadline=Deadline(options.deadline), read=options.read_timeout)
+        report = describe_geometry(model)
     except GgufError as error:
         raise FetchError(error.reason, str(error)) from None
-    conclude(describe_geometry(model), options)
+    except FetchError as error:
+        if error.reason != "Unsupported":
+            raise
+        report = describe_unmeasured(error)
+    conclude(report, options)
     return 0
 
 

@@ -16,7 +16,7 @@ from coderag_model.tensors import Tensor, aligned
 MAGIC = b"GGUF"
 MAX_HEADER = 64 * 1024 * 1024
 MAX_KEYS = 4096
-MAX_TENSORS = 65_536
+MAX_TENSORS = 16_384  # the largest models have some two thousand
 MAX_TEXT = 65_535
 MAX_NAME = 63  # bytes of a tensor's name: GGML_MAX_NAME - 1
 MAX_STRING = 8 * 1024 * 1024  # a chat template may be long

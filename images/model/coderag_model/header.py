@@ -86,7 +86,8 @@ def architecture_of(values: dict[str, Value]) -> str:
     """Return the architecture, which prefixes the keys of its numbers."""
     found = values.get("general.architecture")
     if not found or not isinstance(found, str):
-        raise GgufError("NotGguf", "the header has no general.architecture")
+        later = ": of a model in several files, name the first, -00001-of-..." if values.get("split.no") else ""
+        raise GgufError("NotGguf", f"the header has no general.architecture{later}")
     return found
 
 

@@ -31,6 +31,11 @@ def describe_geometry(model: Model) -> dict[str, Any]:
     return {"ok": True, "sizeBytes": model.size, **describe_header(model)}
 
 
+def describe_unmeasured(error: FetchError) -> dict[str, Any]:
+    """Return the report on a file whose header cannot be read ahead of the rest."""
+    return {"ok": True, "geometryProblem": str(error)[:MESSAGE]}
+
+
 def describe_header(model: Model) -> dict[str, Any]:
     """Return the summary, and the geometry or why it is not known."""
     if isinstance(model.geometry, GgufError):

@@ -42,6 +42,7 @@ class Site:
         self.steps: list[Callable] = []
         self.released = threading.Event()
         self.url = ""
+        self.sent = 0  # by an endless answer
 
     def ranges(self):
         return [request.get("Range") for request in self.requests]
@@ -51,17 +52,36 @@ def honest(handler, site, stop=None, shift=0):
     """Answer as a good server does; `stop` cuts the connection after so many bytes of the file."""
     asked = handler.headers.get("Range", "")
     fresh = handler.headers.get("If-Range", site.etag) == site.etag
-    start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and fresh else 0
-    size = len(site.content)
+    first, _, last = asked.removeprefix("bytes=").partition("-") if fresh else ("", "", "")
+    start, size = int(first or 0), len(site.content)
     if start and start >= size:
         return handler.send(416, Content_Range=f"bytes */{size}")
-    place = {"Content-Range": f"bytes {start + shift}-{size - 1}/{size}"} if start else {}
-    end = size if stop is None else max(stop, start)
-    handler.send(206 if start else 200, site.content[start:end], length=size - start, ETag=site.etag, **place)
-    if end < size:
+    stated = min(int(last) + 1, size) if last else size
+    place = {"Content-Range": f"bytes {start + shift}-{stated - 1}/{size}"} if first else {}
+    end = stated if stop is None else max(stop, start)
+    handler.send(206 if first else 200, site.content[start:end], length=stated - start, ETag=site.etag, **place)
+    if end < stated:
         handler.close_connection = True
         handler.connection.shutdown(socket.SHUT_RDWR)
     return None
+
+
+def shifted(by):
+    return lambda handler, site: honest(handler, site, shift=by)
+
+
+def whole_file(handler, site):
+    """Ignore the range."""
+    handler.send(200, site.content, ETag=site.etag)
+
+
+def endless(handler, site):
+    """Ignore the range and send far more than anybody wants, counting it."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.end_headers()
+    while site.sent < 64 * 1024 * 1024 and not site.released.is_set():
+        site.sent += handler.wfile.write(bytes(65536))
 
 
 def cut(at):
@@ -89,10 +109,18 @@ def without_length(handler, site):
     handler.wfile.write(site.content)
 
 
+class Listener(ThreadingHTTPServer):
+    """A server whose clients may leave whenever they like."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @contextmanager
 def serving(site: Site):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Listener(("127.0.0.1", 0), Handler)
     server.site = site
     site.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

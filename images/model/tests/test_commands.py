@@ -11,8 +11,17 @@ from pathlib import Path
 import pytest
 from coderag_model import __main__ as command
 from coderag_model import logs, progress, report
+from coderag_model.geometry import Geometry
+from coderag_model.header import read_header
+from coderag_model.measure import read_geometry
+from coderag_model.opening import Model
 from coderag_model.source import safe_url
-from faulty_site import hang, status
+from dense_gguf import Dense, file_of, stream_of
+from faulty_site import hang, status, whole_file
+from fetcher import Fetcher
+from geometries import geometry
+
+MODEL = file_of()
 
 
 def run(capsys, *words: str):
@@ -134,6 +143,118 @@ def test_inspect_tells_what_is_wrong_with_a_file(capsys, fetcher, tmp_path, cont
 
 def test_inspect_wants_a_file(capsys):
     assert run(capsys, "inspect")[0] == 1
+
+
+def geometry_of(capsys, *words):
+    code, out, err = run(capsys, "geometry", *words)
+    return code, json.loads(out), err
+
+
+def test_geometry_is_told_before_anything_is_downloaded(capsys, fetcher, tmp_path):
+    fetcher.site.content = file_of()
+    log = tmp_path / "termination"
+    words = ["--url", fetcher.site.url + "/m.gguf", "--termination-log", str(log)]
+    code, found, _ = geometry_of(capsys, *words)
+    assert (code, found["ok"], found["sizeBytes"]) == (0, True, len(file_of()))
+    assert found == json.loads(log.read_text())
+    assert Geometry.from_json(found["geometry"]) == read_geometry(stream_of())
+    assert found["header"]["layers"] == 3
+    assert fetcher.site.requests[0]["Range"].startswith("bytes=0-")
+
+
+def test_geometry_of_a_file_on_a_claim(capsys, tmp_path):
+    (tmp_path / "m.gguf").write_bytes(file_of())
+    assert geometry_of(capsys, "--path", str(tmp_path / "m.gguf"))[1]["geometry"]["layers"] == 3
+
+
+def test_a_model_that_is_not_modelled_is_no_failure(capsys, fetcher):
+    fetcher.site.content = file_of(Dense(architecture="mamba"))
+    code, found, _ = geometry_of(capsys, "--url", fetcher.site.url + "/m.gguf")
+    assert (code, found["ok"], "geometry" in found) == (0, True, False)
+    assert "recurrent" in found["geometryProblem"]
+    assert found["header"]["architecture"] == "mamba"
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "reason"),
+    [
+        (status(404), 1, "NotFound"),
+        (status(206, b"<html>....", Content_Range="bytes 0-9/10"), 1, "NotGguf"),
+        (status(206, MODEL[:300], Content_Range="bytes 0-299/300"), 1, "Truncated"),
+    ],
+)
+def test_geometry_fails_as_a_fetch_does(capsys, fetcher, step, code, reason):
+    fetcher.site.steps = [step]
+    found = geometry_of(capsys, "--url", fetcher.site.url + "/m.gguf?signature=s1gned")
+    assert (found[0], found[1]["ok"], found[1]["reason"]) == (code, False, reason)
+    assert "s1gned" not in json.dumps(found)
+
+
+def test_a_server_without_ranges_does_not_stop_the_fetch(capsys, fetcher):
+    fetcher.site.steps = [whole_file]
+    code, found, _ = geometry_of(capsys, "--url", fetcher.site.url + "/m.gguf?signature=s1gned")
+    assert (code, found["ok"], set(found)) == (0, True, {"ok", "geometryProblem"})
+    assert "ranges" in found["geometryProblem"]
+    assert "s1gned" not in found["geometryProblem"]
+
+
+def test_advice_does_not_stop_what_follows(capsys, fetcher):
+    fetcher.site.steps = [status(404)]
+    code, found, _ = geometry_of(capsys, "--url", fetcher.site.url + "/m.gguf", "--advisory")
+    assert (code, found["ok"], found["reason"]) == (0, False, "NotFound")
+
+
+def test_geometry_uses_the_token(capsys, fetcher, tmp_path):
+    (tmp_path / "token").write_text("t0ken")
+    words = ["--url", fetcher.site.url + "/m.gguf", "--token-file", str(tmp_path / "token")]
+    geometry_of(capsys, *words)
+    assert fetcher.site.requests[0]["Authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize("words", [[], ["--url", "http://h/", "--path", "m"], ["--url", "ftp://h/"]])
+def test_geometry_wants_one_address_or_file(capsys, words):
+    with pytest.raises(SystemExit):
+        run(capsys, "geometry", *words)
+
+
+def test_a_fetch_and_an_inspection_report_the_geometry(capsys, fetcher):
+    fetcher = Fetcher(serve(fetcher.site, file_of()), fetcher.folder, fetcher.waits)
+    code, out, _ = run(capsys, *fetch_words(fetcher))
+    _, seen, _ = run(capsys, "inspect", str(fetcher.target))
+    assert code == 0
+    assert json.loads(out)["geometry"] == json.loads(seen)["geometry"] == read_geometry(stream_of()).to_json()
+
+
+def test_a_fetch_of_a_model_that_is_not_modelled_succeeds_and_says_so(capsys, fetcher):
+    fetcher = Fetcher(serve(fetcher.site, file_of(Dense(architecture="jamba"))), fetcher.folder, fetcher.waits)
+    code, out, _ = run(capsys, *fetch_words(fetcher))
+    assert (code, "recurrent" in json.loads(out)["geometryProblem"]) == (0, True)
+
+
+def test_a_fetch_of_a_file_that_is_too_short_for_its_tensors_fails(capsys, fetcher):
+    fetcher = Fetcher(serve(fetcher.site, file_of()[:-1]), fetcher.folder, fetcher.waits)
+    code, out, _ = run(capsys, *fetch_words(fetcher))
+    assert (code, json.loads(out)["reason"]) == (1, "Truncated")
+    assert not fetcher.target.exists()
+
+
+def serve(site, content):
+    site.content = content
+    return site
+
+
+def test_126_layers_fit_the_termination_message_and_what_does_not_is_left_out(tmp_path):
+    blocks = tuple(1_700_000_000 + number for number in range(126))
+    many = geometry(layers=126, block_bytes=blocks, largest_matrix_bytes=blocks)
+    header = read_header(stream_of()).summary
+    whole = report.describe_geometry(Model(header, 10**12, many))
+    report.write_report(whole, tmp_path / "log")
+    assert json.loads((tmp_path / "log").read_bytes())["geometry"] == many.to_json()
+    worse = geometry(layers=126, block_bytes=blocks, largest_matrix_bytes=blocks, head_count_kv=tuple(range(126)))
+    report.write_report(report.describe_geometry(Model(header, 10**12, worse)), tmp_path / "log")
+    found = json.loads((tmp_path / "log").read_bytes())
+    assert "differ too much" in found["geometryProblem"]
+    assert found["header"] == whole["header"]
 
 
 def test_digest_hashes_files_and_addresses_alike(capsys, fetcher, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from coderag_model.geometry import MAX_LAYERS, MAX_NUMBER, Geometry
 from geometries import geometry
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sizes = st.integers(0, MAX_NUMBER)
@@ -25,6 +25,7 @@ def geometries(draw) -> Geometry:
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(geometries())
 def test_a_geometry_survives_its_json(found):
     assert Geometry.from_json(json.loads(json.dumps(found.to_json()))) == found
