@@ -65,21 +65,21 @@ def decide(nodes: Sequence[GpuNode], devices: Sequence[GpuDevice] | None, server
 def explain(mode: Mode, offers: Sequence[Offer]) -> str:
     """Return why Auto means this mode."""
     number = f" {times(offers[0].number)}" if mode != "DRA" and mode != "Exclusive" else ""
-    return f"{listed(one.node for one in offers)} offer{'s' * (len(offers) == 1)} a GPU{number} {OFFERED[mode]}"
+    return f"{listed((one.node for one in offers), 'offer')} a GPU{number} {OFFERED[mode]}"
 
 
 def puzzle(nodes: Sequence[GpuNode], found: dict[Mode, tuple[Offer, ...]]) -> Reason:
     """Return why Auto finds nothing."""
+    offering = sorted({one.node for offers in found.values() for one in offers})
     with_gpu = [node.name for node in nodes if node.has_gpu]
-    offering = {one.node for offers in found.values() for one in offers}
-    if not with_gpu:
-        text = "no node that spec.gpu.nodeSelector selects has a GPU: set spec.gpu.sharing to None to run on the CPU"
-        return "NoGpu", f"{text}, or correct spec.gpu.nodeSelector"
-    if not offering:
-        text = "have a GPU that nothing offers to pods: install the NVIDIA device plugin, or set spec.gpu.sharing to "
-        return "NotOffered", f"{listed(with_gpu)} {text}RuntimeClass"
-    text = "offer GPUs, and no label of GPU feature discovery tells how: set spec.gpu.sharing to TimeSlicing where "
-    return "SharingUnknown", f"{listed(sorted(offering))} {text}they are shares of one GPU, else to Exclusive"
+    if offering:
+        text = "GPUs, and no label of GPU feature discovery tells how: set spec.gpu.sharing to TimeSlicing where"
+        return "SharingUnknown", f"{listed(offering, 'offer')} {text} they are shares of one GPU, else to Exclusive"
+    if with_gpu:
+        text = "no GPU to pods, though there is one: install the NVIDIA device plugin, or set spec.gpu.sharing to"
+        return "NotOffered", f"{listed(with_gpu, 'offer')} {text} RuntimeClass"
+    text = "no node that spec.gpu.nodeSelector selects has a GPU: set spec.gpu.sharing to None to run on the CPU"
+    return "NoGpu", f"{text}, or correct spec.gpu.nodeSelector"
 
 
 def follow(
@@ -145,10 +145,8 @@ def find_problem(mode: Mode, offers: Sequence[Offer], good: Sequence[Offer], ser
     if not good:
         return lacks[0]
     if mode == "Exclusive" and sum(one.number for one in good) < servers:
-        there = sum(one.number for one in good)
-        text = (
-            f"each of {servers} servers needs a GPU of its own, and {listed(one.node for one in good)} offers {there}"
-        )
+        there = f"{listed((one.node for one in good), 'offer')} {sum(one.number for one in good)}"
+        text = f"each of {servers} servers needs a GPU of its own, and {there}"
         return "TooFewGpus", f"spec.gpu.sharing Exclusive: {text}: add one, or share it: {SHARE_IT}"
     if lacks:
         unfit = sorted(one.node for one in offers if one.lack is not None)
@@ -157,11 +155,12 @@ def find_problem(mode: Mode, offers: Sequence[Offer], good: Sequence[Offer], ser
     return None
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return the names of nodes for a message."""
+def listed(names: Iterable[str], verb: str = "") -> str:
+    """Return the names of nodes for a message, with what they do."""
     found = list(names)
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"node{'s' * (len(found) != 1)} {', '.join(found[:SHOWN])}{more}"
+    one, more = len(found) == 1, f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    does = f" {verb}{'s' * one}" if verb else ""
+    return f"node{'s' * (not one)} {', '.join(found[:SHOWN])}{more}{does}"
 
 
 __all__ = ["Sharing", "choose_sharing"]
