@@ -4,7 +4,7 @@ Six models at their published shapes are written as GGUF files that are all head
 the very llama-server that the product ships, with its flags, on the processor: its buffers are those of a device that
 holds everything. Each start takes one to three seconds; the server is stopped before it serves.
 
-    python benchmarks/vram.py [--full] [--model NAME]... [--server PATH]
+    python benchmarks/vram.py [--full] [--model NAME]... [--server PATH] [--record FILE]
 
 Weights, KV cache and output buffer must agree to 0.01 MiB, the compute buffer may be planned up to 5 % too large and
 1 % too small. Exit 0: they do; 1: they do not; 2: llama-server is missing or could not be measured.
@@ -14,6 +14,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / part) for part in (".", "operator", "images/model"))
@@ -24,20 +25,29 @@ from coderag_operator.vram.builds import BuildRule, rule_of
 
 from benchmarks.vram.compare import Row, plan, summary, table
 from benchmarks.vram.points import Point, all_points, few
+from benchmarks.vram.record import write_record
 from benchmarks.vram.server import ServerError, build_of, measure
 from benchmarks.vram.shapes import MODELS, Published
 from benchmarks.vram.sparse import write_sparse
 from e2e.standins.llama_server import program
 
 
-def rows_of(server: Path, model: Published, points: Iterable[Point], rule: BuildRule) -> Iterator[Row]:
-    """Yield the comparison of one model at each point; its file exists only as long."""
+@contextmanager
+def file_of(model: Published) -> Iterator[Path]:
+    """Write the model's file into a folder of its own, which goes with the block."""
     with tempfile.TemporaryDirectory(prefix="coderag-vram-") as folder:
         path = Path(folder) / f"{model.name}.gguf"
         write_sparse(path, model)
+        yield path
+
+
+def rows_of(server: Path, model: Published, points: Iterable[Point], rule: BuildRule) -> Iterator[Row]:
+    """Yield the comparison of one model at each point."""
+    with file_of(model) as path:
         geometry = open_geometry(str(path), allocator=CPU)
         for point in points:
-            row = Row(model.name, point, plan(geometry, point, rule), measure(server, path, point))
+            reported = measure(server, path, point)
+            row = Row(model.name, geometry, point, plan(geometry, point, rule), reported)
             say(f"{model.name} {point.context_tokens} x {point.slots}, ubatch {point.ubatch}, {point.kv_type}", row)
             yield row
 
@@ -55,6 +65,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="every combination of the grid (about 45 minutes)")
     parser.add_argument("--model", action="append", choices=names, help="only this model; may be given repeatedly")
     parser.add_argument("--server", type=Path, default=program(), help="llama-server (default: the built one)")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep what was measured for the unit tests")
     return parser.parse_args()
 
 
@@ -65,15 +76,19 @@ def main() -> int:
         print(f"{wanted.server} is missing: python3 -m e2e.standins.llama_server builds it", file=sys.stderr)
         return 2
     chosen = [model for model in MODELS if not wanted.model or model.name in wanted.model]
+    points = list(all_points() if wanted.full else few())
     rows: list[Row] = []
     try:
         build = build_of(wanted.server)
         for model in chosen:
-            rows += rows_of(wanted.server, model, all_points() if wanted.full else few(), rule_of(build))
+            rows += rows_of(wanted.server, model, points, rule_of(build))
     except ServerError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"llama.cpp build {build}, processor\n\n{table(rows)}\n{summary(rows)}", end="")
+    origin = f"llama.cpp build {build} on a processor, flash attention on, weights not repacked"
+    print(f"{origin}\n\n{table(rows)}\n{summary(rows)}", end="")
+    if wanted.record:
+        write_record(wanted.record, origin, rows)
     return 1 if any(row.failures() for row in rows) else 0
 
 

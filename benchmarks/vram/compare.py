@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from coderag_model.geometry import Geometry
 from coderag_operator.vram.builds import BuildRule
-from coderag_operator.vram.compute import graph_bytes
+from coderag_operator.vram.compute import PROCESSOR_STATES, graph_bytes
 from coderag_operator.vram.estimate import Estimate, Shape, estimate
 from coderag_operator.vram.terms import MIB
 
@@ -22,6 +22,7 @@ class Row:
     """One model at one point: MiB as planned for a processor that holds everything, and MiB as reported."""
 
     model: str
+    geometry: Geometry
     point: Point
     planned: Reported
     reported: Reported
@@ -44,8 +45,8 @@ def is_allowed(term: str, deviation: float) -> bool:
 def plan(geometry: Geometry, point: Point, rule: BuildRule) -> Reported:
     """Return what the formulae say of a server whose only device is the processor.
 
-    It holds what a device would, and what stays on the host. A tied output is no second copy there, and the processor
-    needs no f16 copy of a quantised cache, which only CUDA's attention makes.
+    It holds what a device would, and what stays on the host. A tied output is no second copy there, the embeddings are
+    looked up in the same buffer, and there is no f16 copy of a quantised cache, which only CUDA's attention makes.
     """
     shape = Shape(geometry.layers + 1, point.context_tokens, point.slots, point.kv_type, point.ubatch)
     found = estimate(geometry, shape, rule, 0.0)
@@ -53,7 +54,7 @@ def plan(geometry: Geometry, point: Point, rule: BuildRule) -> Reported:
     return Reported(
         weights=_term(found, "weights") + geometry.input_bytes / MIB - duplicate,
         kv=_term(found, "kv"),
-        compute=graph_bytes(geometry, shape, rule) / MIB,
+        compute=graph_bytes(geometry, shape, rule, PROCESSOR_STATES) / MIB,
         output=next(term.mib for term in found.host if term.name == "output"),
     )
 

@@ -83,7 +83,7 @@ ggml_backend_t start(ggml_backend_dev_t, const char *) {
 const char * name_of_device(ggml_backend_dev_t) { return "PAPER0"; }
 const char * description(ggml_backend_dev_t) { return "a device on paper"; }
 void memory(ggml_backend_dev_t, size_t * available, size_t * total) { *available = *total = MEMORY; }
-ggml_backend_dev_type type(ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; }
+enum ggml_backend_dev_type type(ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; }
 ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t) { return &buffers; }
 bool takes_every_operation(ggml_backend_dev_t, const ggml_tensor *) { return true; }
 bool takes_own_buffers(ggml_backend_dev_t, ggml_backend_buffer_type_t other) { return other == &buffers; }
@@ -147,6 +147,7 @@ llama_context_params as_the_server(uint32_t context, uint32_t slots, uint32_t ub
     wanted.n_batch = ubatch > 512 ? ubatch : 512;
     wanted.type_k = wanted.type_v = kv;
     wanted.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    wanted.swa_full = false;
     return wanted;
 }
 

@@ -6,41 +6,54 @@ depends on the shape; docs/vram.md#compute-buffer derives each, and says what wa
 
 from coderag_model.geometry import Geometry
 
+from coderag_operator.vram.attention import FLOAT, batch_tokens, borrowed_cache, f16_copy, input_bytes
 from coderag_operator.vram.builds import BuildRule
-from coderag_operator.vram.kv import cells, is_windowed, padded
+from coderag_operator.vram.placement import Placement
 from coderag_operator.vram.terms import Shape
+from coderag_operator.vram.weights import borrowed_weight
 
-FLOAT, HALF = 4, 2
-INPUT = 28  # bytes per token: itself, its position, its row of the output (4 each), its cell in K and in V (8 each)
+DEVICE_STATES = 4  # of the model for each token: what a block started from, and the holes that its parts left
+PROCESSOR_STATES = 5  # without a device the looked-up embeddings are in the same buffer
+HOST_STATES = 4
 
 
-def graph_bytes(geometry: Geometry, shape: Shape, rule: BuildRule) -> int:
-    """Return the bytes of activations at their largest (docs/vram.md#compute-buffer)."""
+def device_compute(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> int:
+    """Return the bytes of a device's compute buffer."""
+    moments = [graph_bytes(geometry, shape, rule) + _borrowed(geometry, shape, rule, placement)]
+    if rule.few_outputs:
+        moments.append(_attention(geometry, shape, rule, placement))
+    return max(moments)
+
+
+def graph_bytes(geometry: Geometry, shape: Shape, rule: BuildRule, states: int = DEVICE_STATES) -> int:
+    """Return the bytes of activations at their largest: in the feed-forward part, or where the answer is made."""
     batch = batch_tokens(shape)
-    within = FLOAT * batch * (3 * geometry.feed_forward_length + 5 * geometry.embedding_length)
-    return max(
-        within + _masks(geometry, shape, rule) + INPUT * batch,
-        FLOAT * (_rows(shape, rule) * geometry.vocabulary + batch * geometry.embedding_length),
-    )
+    rows = min(shape.slots, batch) if rule.few_outputs else batch
+    forward = FLOAT * batch * (3 * geometry.feed_forward_length + states * geometry.embedding_length)
+    answer = FLOAT * (rows * geometry.vocabulary + batch * geometry.embedding_length)
+    return max(forward + input_bytes(geometry, shape, rule), answer)
 
 
-def batch_tokens(shape: Shape) -> int:
-    """Return the tokens of the largest batch: no more than the cache holds, and as many for each slot."""
-    wanted = min(shape.ubatch, padded(shape.context_tokens) * shape.slots)
-    return -(-wanted // shape.slots) * shape.slots
+def host_compute(geometry: Geometry, shape: Shape, rule: BuildRule) -> int:
+    """Return the bytes that the processor computes in beside a device: it looks up embeddings and prepares inputs."""
+    states = FLOAT * batch_tokens(shape) * HOST_STATES * geometry.embedding_length
+    return states + input_bytes(geometry, shape, rule)
 
 
-def _rows(shape: Shape, rule: BuildRule) -> int:
-    """Return the tokens for which the server asks the model's answer in one pass."""
-    return min(shape.slots, shape.ubatch) if rule.few_outputs else batch_tokens(shape)
+def pool_bytes(geometry: Geometry, shape: Shape, rule: BuildRule) -> int:
+    """Return the bytes that attention takes from CUDA's own pool: older builds keep the f16 copy there."""
+    return 0 if rule.few_outputs else f16_copy(geometry, shape)
 
 
-def _masks(geometry: Geometry, shape: Shape, rule: BuildRule) -> int:
-    """Return the bytes of the attention masks: one of the whole cache of a slot, one of the window where there is one.
+def _borrowed(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> int:
+    """Return the bytes of host weights on the device; the room of the f16 copy then comes on top."""
+    weight = borrowed_weight(geometry, placement, rule)
+    return weight + f16_copy(geometry, shape) if placement.on_host and rule.few_outputs else weight
 
-    Each token of a batch belongs to one slot and looks at the cells of that slot alone. Builds that answer for the
-    whole batch also made the mask in full precision first.
-    """
-    kinds = {(is_windowed(geometry, layer), cells(geometry, layer, shape)) for layer in range(geometry.layers)}
-    element = HALF if rule.few_outputs else FLOAT + HALF
-    return element * batch_tokens(shape) * sum(wide for _, wide in kinds)
+
+def _attention(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> int:
+    """Return the bytes while attention runs: states and queries three times, keys once, and the copies of the cache."""
+    heads = 3 * geometry.head_count + max(geometry.head_count_kv)
+    states = 3 * geometry.embedding_length + heads * max(geometry.key_length, geometry.value_length)
+    copies = f16_copy(geometry, shape) + borrowed_cache(geometry, shape, placement)
+    return FLOAT * batch_tokens(shape) * states + input_bytes(geometry, shape, rule) + copies

@@ -27,12 +27,15 @@ def cells(geometry: Geometry, layer: int, shape: Shape) -> int:
 
 def layer_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:
     """Return the bytes of one layer's cache for all slots (docs/vram.md#kv-cache)."""
-    row = geometry.head_count_kv[layer] * (geometry.key_length + geometry.value_length)
-    return row * BYTES_PER_BLOCK[shape.kv_type] // ELEMENTS * cells(geometry, layer, shape) * shape.slots
+    return row_bytes(geometry, layer, shape) * cells(geometry, layer, shape) * shape.slots
+
+
+def row_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:
+    """Return the bytes of one cell of a layer: its keys and values."""
+    elements = geometry.head_count_kv[layer] * (geometry.key_length + geometry.value_length)
+    return elements * BYTES_PER_BLOCK[shape.kv_type] // ELEMENTS
 
 
 def cache_bytes(geometry: Geometry, layers: range, shape: Shape) -> int:
-    """Return the bytes of the cache of some layers; raises ValueError for a type that is not planned."""
-    if shape.kv_type not in BYTES_PER_BLOCK:
-        raise ValueError(f"kv_type is {shape.kv_type!r}, not one of {', '.join(BYTES_PER_BLOCK)}")
+    """Return the bytes of the cache of some layers."""
     return sum(layer_bytes(geometry, layer, shape) for layer in layers)

@@ -2,6 +2,7 @@
 
 from coderag_model.geometry import Geometry
 
+from coderag_operator.vram.builds import BuildRule
 from coderag_operator.vram.placement import Placement
 
 
@@ -18,7 +19,10 @@ def host_blocks(geometry: Geometry, placement: Placement) -> int:
     return blocks + (0 if placement.output or geometry.tied else geometry.output_bytes)
 
 
-def borrowed_weight(geometry: Geometry, placement: Placement) -> int:
-    """Return the bytes of the largest weight in host memory; the device borrows one at a time for large batches."""
-    candidates = [geometry.largest_matrix_bytes[layer] for layer in placement.on_host]
-    return max([*candidates, 0 if placement.output else geometry.output_bytes])
+def borrowed_weight(geometry: Geometry, placement: Placement, rule: BuildRule) -> int:
+    """Return the bytes of the largest weight in host memory that the device borrows, one at a time, for large batches.
+
+    Rows of the output are a large batch only where a build makes them for the whole batch.
+    """
+    output = 0 if placement.output or rule.few_outputs else geometry.output_bytes
+    return max([output, *(geometry.largest_matrix_bytes[layer] for layer in placement.on_host)])
