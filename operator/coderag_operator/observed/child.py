@@ -17,6 +17,7 @@ COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
 CONTROLLERS_OWN = "deployment.kubernetes.io/"
+RESOURCE_CLAIM = "ResourceClaim"
 WITH_GENERATION = {"Deployment", "StatefulSet", "Job", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
 
 
@@ -69,10 +70,13 @@ def project(live: Live) -> Child:
 def read_mark(live: Live) -> str:
     """Return a digest of generation and metadata, for kinds whose generation follows their spec; empty for others.
 
-    The resourceVersion of a workload moves with every pod that becomes ready, and each move would cost an apply.
+    The resourceVersion of a workload moves with every pod that becomes ready, and each move would cost an apply. A
+    ResourceClaim, which moves with every pod that holds it, has a spec instead that never changes.
     """
     metadata = live["metadata"]
-    if live["kind"] not in WITH_GENERATION or "generation" not in metadata:
+    if live["kind"] not in (*WITH_GENERATION, RESOURCE_CLAIM):
+        return ""
+    if live["kind"] in WITH_GENERATION and "generation" not in metadata:
         return ""
     annotations = metadata.get("annotations") or {}
     ours = {name: value for name, value in annotations.items() if not name.startswith(CONTROLLERS_OWN)}
@@ -213,9 +217,6 @@ def read_route(live: Live) -> Route:
     return Route(tuple(sorted(str(one.get("hostname") or one.get("ip") or "") for one in entries)))
 
 
-def digest(value: object) -> str:
-    """Return a checksum of a JSON value that does not depend on the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 def read_devices(live: Live) -> Devices:
     """Return whether a pod holds the devices of a ResourceClaim, and what it asks for, which never changes."""
     spec = live.get("spec") or {}
@@ -223,3 +224,6 @@ def read_devices(live: Live) -> Devices:
     return Devices(bool((live.get("status") or {}).get("reservedFor")), frozen)
 
 
+def digest(value: object) -> str:
+    """Return a checksum of a JSON value that does not depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

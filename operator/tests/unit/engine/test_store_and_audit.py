@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
-from coderag_operator.engine.audit import forget_ghosts, is_gone, read_all
+from coderag_operator.engine.audit import find_served, forget_ghosts, is_gone, read_all
 from coderag_operator.engine.store import Store
+from coderag_operator.errors import Transient, Unserved
+from coderag_operator.kube.client import Manifest
+from coderag_operator.kube.kinds import RESOURCE_CLAIM, WATCHED, Kind
 from coderag_operator.observed import project
 from tests.support.memory_kube import MemoryKube
 
@@ -56,3 +59,30 @@ def test_what_is_newer_than_the_list_is_not_gone() -> None:
     assert is_gone("a", "4", (frozenset(), "5"))
     assert not is_gone("a", "6", (frozenset(), "5"))
     assert not is_gone("a", "4", (frozenset("a"), "5"))
+
+
+class Older(MemoryKube):
+    """An API server from before resource.k8s.io/v1."""
+
+    failure: Exception = Unserved("NotServed", "too old")
+
+    def list(self, kind: Kind, namespace: str | None, selector: str) -> tuple[list[Manifest], str]:
+        if kind == RESOURCE_CLAIM:
+            raise self.failure
+        return super().list(kind, namespace, selector)
+
+
+def test_an_older_api_server_is_not_asked_for_what_it_does_not_serve() -> None:
+    kinds = find_served(Older(), ("team",))
+    assert set(WATCHED) - set(kinds) == {RESOURCE_CLAIM}
+    assert find_served(MemoryKube(), ()) == WATCHED
+    store = Store()
+    store.put_child(project(service("ghost")))
+    assert forget_ghosts(store, read_all(Older(), (), kinds)) == {KEY}
+
+
+def test_a_busy_api_server_has_not_said_what_it_serves() -> None:
+    kube = Older()
+    kube.failure = Transient("Timeout", "busy")
+    with pytest.raises(Transient):
+        find_served(kube, ())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from coderag_operator.errors import Blocked, Terminal, Transient, Vanished
 from coderag_operator.kube.api import ApiKube
-from coderag_operator.kube.kinds import BY_NAME, EVENT, STACK
+from coderag_operator.kube.kinds import BY_NAME, EVENT, NODE, STACK
 from kubernetes import client
 
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "team", "name": "a"}}
@@ -119,6 +119,17 @@ def test_a_list_is_read_page_by_page(server: Server, kube: ApiKube) -> None:
     assert "continue=more" in server.requests[1][1]
 
 
+def test_a_scan_yields_whole_objects_of_the_whole_cluster_page_by_page(server: Server, kube: ApiKube) -> None:
+    nodes = [{"metadata": {"name": name}, "status": {"allocatable": {"cpu": "8"}}} for name in "ab"]
+    server.answers = [
+        (200, {"items": nodes[:1], "metadata": {"continue": "more", "resourceVersion": "1"}}),
+        (200, {"items": nodes[1:], "metadata": {"resourceVersion": "1"}}),
+    ]
+    assert list(kube.scan(NODE)) == nodes
+    assert [one[1] for one in server.requests] == ["/api/v1/nodes?limit=100", "/api/v1/nodes?limit=100&continue=more"]
+    assert server.headers_seen["accept"] == "application/json"  # type: ignore[attr-defined]
+
+
 def test_a_merge_and_a_replace_go_to_the_object(server: Server, kube: ApiKube) -> None:
     server.answers = [(200, {}), (200, {})]
     kube.merge(EVENT, "team", "e", {"count": 2})
@@ -131,7 +142,7 @@ def test_a_merge_and_a_replace_go_to_the_object(server: Server, kube: ApiKube) -
 
 @pytest.mark.parametrize(("status", "kind"), [(422, Terminal), (403, Blocked), (404, Vanished)])
 def test_failures_are_told_apart(server: Server, kube: ApiKube, status: int, kind: type[Exception]) -> None:
-    server.answers = [(status, {"reason": "R", "message": "m"})]
+    server.answers = [(status, {"reason": "R", "message": "m", "details": {"name": "a"}})]
     with pytest.raises(kind, match="m"):
         kube.apply(SERVICE)
 

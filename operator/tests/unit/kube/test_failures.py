@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Vanished
+from coderag_operator.errors import Blocked, Failure, Terminal, Transient, Unserved, Vanished
 from coderag_operator.kube.failures import LIMIT, classify
 
 TERMINATING = {"reason": "Forbidden", "message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
@@ -19,7 +19,10 @@ TERMINATING = {"reason": "Forbidden", "message": "no", "details": {"causes": [{"
         (500, {"reason": "InternalError"}, Transient, "InternalError"),
         (503, "not json", Transient, "Http503"),
         (504, [], Transient, "Http504"),
-        (404, {"reason": "NotFound"}, Vanished, "NotFound"),
+        (404, {"reason": "NotFound", "details": {"name": "demo", "kind": "services"}}, Vanished, "NotFound"),
+        (404, {"reason": "NotFound", "details": {"name": "team", "kind": "namespaces"}}, Vanished, "NotFound"),
+        (404, {"reason": "NotFound", "details": {}}, Unserved, "NotServed"),
+        (404, "404 page not found", Unserved, "NotServed"),
         (403, TERMINATING, Vanished, "Forbidden"),
         (403, {"reason": "Forbidden", "message": "exceeded quota"}, Blocked, "Forbidden"),
         (401, {}, Blocked, "Http401"),
