@@ -21,9 +21,7 @@ class Deadline:
         """Return the seconds that are left; raises when there are none."""
         left = self._end - self._now()
         if left <= 0:
-            raise FetchError(
-                "Unreachable", f"not finished after {self._seconds:.0f} s; the part is kept", transient=True
-            )
+            raise FetchError("Unreachable", f"not finished after {self._seconds:.0f} s", transient=True)
         return left
 
     def wait(self, seconds: float) -> None:
