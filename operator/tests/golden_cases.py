@@ -1,4 +1,4 @@
-"""The golden cases: a name, what it shows, a patch on the base spec and what is missing in the cluster.
+"""The golden cases: a name, what it shows, a patch on the base spec, what is missing in the cluster, what nodes offer.
 
 The integration tests apply every rendered object to a real API server, so that what is golden is also accepted.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from coderag_operator.api import Stack
 from coderag_operator.desired import Inputs
+from coderag_operator.sharing import Sharing
 from tests.specs import make_inputs, make_stack
 
 FOLDER = Path(__file__).parent / "golden"
@@ -37,6 +38,8 @@ def read_cases() -> Iterator[Case]:
         document = yaml.safe_load(path.read_text())
         stack = make_stack(document.get("patch", {}), name=document.get("name", "demo"))
         inputs = without(make_inputs(stack), document.get("missing", {}))
+        if found := document.get("sharing"):
+            inputs = replace(inputs, sharing=Sharing(**found, reason="the nodes say so"))
         yield Case(path.stem, document["about"], stack, inputs)
 
 
