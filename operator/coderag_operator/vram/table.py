@@ -73,6 +73,9 @@ def _notes(plan: Plan) -> Iterator[str]:
     yield from _losses(plan)
     if plan.refusal is None:
         return
+    weights = sum(term_mib(model.estimate, TERMS[0]) for model in plan.models.values())
+    rest = plan.total_mib - weights
+    yield f"Weights alone take {weights:.1f} MiB; KV cache, compute buffers and CUDA contexts take {rest:.1f} more."
     missing = [one for one in plan.refusal.shortages if one.missing_mib > 0]
     yield f"Missing: {'; '.join(f'{one.missing_mib:.1f} MiB for {one.term} of {one.role}' for one in missing)}."
     yield "Any one of these makes it fit, the cheapest first:"

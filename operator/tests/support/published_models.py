@@ -7,6 +7,7 @@ from coderag_model.geometry import Geometry
 
 Q4_K, Q6_K = 144, 210  # bytes of a block of 256 weights
 BLOCK, FLOAT = 256, 4
+ROW, UNIT = 512, 128  # MATRIX_ROW_PADDING and the alignment of ggml-cuda
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ def uses_more_bits(layer: int, layers: int) -> bool:
 
 
 def quantised(columns: int, rows: int, block_bytes: int = Q4_K) -> int:
-    """Return the bytes of a quantised matrix."""
-    return columns * rows // BLOCK * block_bytes
+    """Return the bytes of a quantised matrix, as CUDA allocates it: its last row filled up, whole units of 128."""
+    filled = columns * rows // BLOCK * block_bytes + (-columns % ROW) // BLOCK * block_bytes
+    return -(-filled // UNIT) * UNIT
 
 
 def matrices(model: Published, layer: int) -> list[int]:
