@@ -5,21 +5,27 @@ Messages hold no time, no identifier and no count that changes by itself: an equ
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from coderag_operator.memory_conditions import judge_memory, judge_offload
 from coderag_operator.observed.components import Component
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.roles import Rollout
 from coderag_operator.observed.view import ROLES, Fetch, View
+from coderag_operator.verdict import FALSE, TRUE, UNKNOWN, Verdict
 
-TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Component, the condition that speaks of it, in the order in which a stack starts.
 COMPONENTS = {
     "qdrant": "VectorStoreReady", "embedding": "EmbeddingReady", "rag": "RagReady", "ingestion": "",
     "chat": "ChatReady", "code": "CodeReady", "gateway": "GatewayReady",
 }  # fmt: skip
-WAITING = {"KeysPending", "ModelCachePending", "ModelNotFetched"}  # frozen for a reason that passes by itself
+WAITING = {
+    "KeysPending",
+    "ModelCachePending",
+    "ModelNotFetched",
+    "HeaderPending",
+    "Measuring",
+}  # frozen for a reason that passes by itself
 MODEL_REMEDIES = {
     "ChecksumMismatch": "correct source.http.sha256, or the file at source.http.url",
     "NotFound": "correct source.http.url",
@@ -27,16 +33,6 @@ MODEL_REMEDIES = {
     "NotGguf": "give the address of a GGUF file",
     "NoSpace": "raise spec.modelCache.size",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One condition without its times."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
 
 
 def judge(view: View) -> tuple[Verdict, ...]:
@@ -52,6 +48,8 @@ def judge(view: View) -> tuple[Verdict, ...]:
         stalled,
         *(judge_component(view, name, kind) for name, kind in COMPONENTS.items() if kind),
         judge_models(view),
+        judge_memory(view),
+        judge_offload(view),
         judge_failover(view),
         *judge_index(view),
     )

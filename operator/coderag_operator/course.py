@@ -1,65 +1,111 @@
 """From what was gathered to what should be: desired objects, lessons of the fetch Jobs, the course of the two roles."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coderag_operator.api import Stack
-from coderag_operator.desired import Desired, Inputs, build, keys_secret_name
+from coderag_operator.capacity import plan_capacity
+from coderag_operator.desired import (
+    Desired,
+    Frozen,
+    Inputs,
+    build,
+    keys_secret_name,
+    list_fetches,
+    settle,
+    uses_gpu,
+)
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.names import FACTS, MODELS
-from coderag_operator.desired.settled import settle
 from coderag_operator.failover import Decision, Pulse, Scene, decide, follow_orders, read_revisions
 from coderag_operator.failover.servers import STAND_IN
 from coderag_operator.gather import Children, Gathered, list_models
 from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import REPLICA_SET
+from coderag_operator.measure import measure_servers
 from coderag_operator.observed.child import Child
 from coderag_operator.observed.details import Pod
 from coderag_operator.observed.facts import Facts, write_facts
 from coderag_operator.observed.fetches import Lesson, learn
+from coderag_operator.observed.lessons import learn_memory
+from coderag_operator.observed.outlook import Outlook
+from coderag_operator.sharing import Sharing
 
 JOB = "Job"
 
 
 @dataclass(frozen=True)
 class Course:
-    """What should exist, what the fetch Jobs taught, and what follows for the two roles."""
+    """What should exist, what was learnt, what follows for the two roles, and how the GPU's memory is planned."""
 
     desired: Desired
     lesson: Lesson
     decision: Decision
+    outlook: Outlook
 
 
 def set_course(
     stack: Stack, gathered: Gathered, children: Children, pulses: Mapping[str, Pulse], kube: Kube, now: float
 ) -> Course:
     """Return what should be; a model that has just arrived counts at once."""
-    desired = build(stack, gathered.inputs)
-    lesson = learn_fetches(stack, gathered, desired, children, now)
-    if lesson.facts.models != gathered.facts.models:
-        inputs = replace(gathered.inputs, models=list_models(lesson.facts))
-        gathered, desired = replace(gathered, inputs=inputs), build(stack, inputs)
+    lesson = learn_fetches(stack, gathered, children, now)
+    outlook, facts = plan_memory(stack, gathered, lesson.facts, children, kube)
+    inputs = fill_in(gathered.inputs, facts, outlook)
+    desired = build(stack, inputs)
     decision = decide(
         Scene(
-            settle(stack, gathered.inputs.shapes), tuple(children.values()), gathered.facts.roles, read_revisions(desired, STAND_IN),
-            gathered.inputs.models, pulses, desired.stopped, now,
+            settle(stack, inputs.shapes, uses_gpu(stack, inputs)), tuple(children.values()), gathered.facts.roles,
+            read_revisions(desired, STAND_IN), inputs.models, pulses, desired.stopped, now, size_servers(outlook),
         )
     )  # fmt: skip
     templates = read_templates(stack, decision, kube)
     desired = follow_orders(desired, decision.orders, decision.states, templates)
-    facts = replace(lesson.facts, roles=decision.states)
-    return Course(add_facts(stack, desired, facts), replace(lesson, facts=facts), decision)
+    facts = replace(facts, roles=decision.states)
+    return Course(add_facts(stack, desired, facts), replace(lesson, facts=facts), decision, outlook)
 
 
-def learn_fetches(stack: Stack, gathered: Gathered, desired: Desired, children: Children, now: float) -> Lesson:
+def learn_fetches(stack: Stack, gathered: Gathered, children: Children, now: float) -> Lesson:
     """Return what the fetch Jobs tell, with the UID of the keys Secret that is ours."""
-    wanted = {one["metadata"]["name"] for one in desired.objects if one["kind"] == JOB}
+    wanted = list_fetches(stack, gathered.inputs)
     jobs = [child for child in children.values() if child.kind == JOB and child.name in wanted]
-    pods = [child for child in children.values() if child.kind == "Pod"]
-    lesson = learn(gathered.facts, jobs, pods, gathered.inputs.cache_uid, now)
+    lesson = learn(gathered.facts, jobs, list_pods(children), gathered.inputs.cache_uid, now)
     keys = children.get(("Secret", keys_secret_name(stack)))
     return replace(lesson, facts=replace(lesson.facts, keys_uid=keys.uid if keys and keys.owner == stack.uid else ""))
+
+
+def plan_memory(
+    stack: Stack, gathered: Gathered, facts: Facts, children: Children, kube: Kube
+) -> tuple[Outlook, Facts]:
+    """Return the plan of the GPU's memory, and the facts with what its servers measured and taught."""
+    sharing = gathered.inputs.sharing or Sharing("None", "nothing is known of the GPU")
+    outlook = plan_capacity(stack, sharing, facts.geometries, facts.shortfalls)
+    pods = list_pods(children)
+    measured = measure_servers(outlook, facts.measured, pods, kube)
+    shortfalls = learn_memory(facts.shortfalls, measured, outlook, pods)
+    if shortfalls != facts.shortfalls:
+        outlook = plan_capacity(stack, sharing, facts.geometries, shortfalls)
+    # What runs was planned so: while a new plan is refused, everything that speaks of the servers goes on with the old.
+    shapes = facts.shapes if outlook.blocked else outlook.shapes
+    return outlook, replace(facts, measured=measured, shortfalls=shortfalls, shapes=shapes)
+
+
+def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook) -> Inputs:
+    """Return the inputs with what this pass has learnt."""
+    unplanned = Frozen(outlook.reason, outlook.message) if outlook.blocked else None
+    return replace(inputs, models=list_models(facts), shapes=facts.shapes, unplanned=unplanned)
+
+
+def size_servers(outlook: Outlook) -> dict[str, int]:
+    """Return what each planned server takes of the GPU, in MiB."""
+    models = outlook.plan.models if outlook.plan else {}
+    return {role: math.ceil(model.estimate.total_mib) for role, model in models.items()}
+
+
+def list_pods(children: Children) -> list[Child]:
+    """Return the pods of a stack."""
+    return [child for child in children.values() if child.kind == "Pod"]
 
 
 def read_templates(stack: Stack, decision: Decision, kube: Kube) -> dict[str, Mapping[str, Any]]:

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping
 
 from coderag_operator.api import InvalidSpec, Stack
 from coderag_operator.conditions import COMPONENTS
-from coderag_operator.desired import Desired, digests, service_url
+from coderag_operator.desired import Desired, model_keys, service_url
 from coderag_operator.observed.alive import find_alive
 from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.components import find_stand_ins, read_component
 from coderag_operator.observed.details import Workload
 from coderag_operator.observed.facts import Facts
 from coderag_operator.observed.index import Index
+from coderag_operator.observed.outlook import UNPLANNED, Outlook
 from coderag_operator.observed.problem import Problem
 from coderag_operator.observed.view import ROLES, Fetch, View
+from coderag_operator.observed.vram import Measured
 
 
 def observe(
@@ -23,6 +25,7 @@ def observe(
     problems: Iterable[Problem],
     index: Index | None,
     unfinished: bool,
+    outlook: Outlook = UNPLANNED,
 ) -> View:
     """Return the view of a stack whose spec is valid."""
     external = frozenset(role for role in ROLES if getattr(stack.spec.models, role).external)
@@ -32,7 +35,7 @@ def observe(
         external=external,
         frozen=desired.frozen,
         problems=tuple(problems),
-        fetches=tuple(read_fetch(role, digest, facts, children.values()) for role, digest in digests(stack).items()),
+        fetches=tuple(read_fetch(role, digest, facts, children.values()) for role, digest in model_keys(stack).items()),
         stand_ins=find_stand_ins(children.values()),
         repositories=tuple(repository.name for repository in stack.spec.repositories),
         index=index,
@@ -41,7 +44,15 @@ def observe(
         alive=bool(find_alive(children.values())),
         roles=facts.roles,
         unfinished=unfinished,
+        outlook=outlook,
+        measured=find_current(facts.measured, children.values()),
     )
+
+
+def find_current(measured: Mapping[str, Measured], children: Iterable[Child]) -> dict[str, Measured]:
+    """Return what was measured of the pods that are there now."""
+    pods = {child.uid for child in children if child.kind == "Pod"}
+    return {role: one for role, one in measured.items() if one.pod_uid in pods}
 
 
 def observe_invalid(

@@ -111,7 +111,9 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
         return outcome  # too early to tell people: most failures are gone with the next pass
     problems = (*gathered.problems, *planned.problems, *done.problems, *describe_outage(done))
     unfinished = bool(done.deleted) or is_replacing(children)
-    view = observe(stack, course.desired, children, course.lesson.facts, problems, seen.index, unfinished)
+    view = observe(
+        stack, course.desired, children, course.lesson.facts, problems, seen.index, unfinished, course.outlook
+    )
     reported = report(tools, seen.memory, seen.body, view, list_endpoints(stack))
     due = earliest(
         course.lesson.wait, course.decision.wait, LOOK_AGAIN_SECONDS if must_look_again(view, done) else None

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coderag_operator.observed.index import Repository
+from coderag_operator.observed.outlook import Outlook
 from coderag_operator.observed.roles import RoleState, Rollout
+from coderag_operator.observed.serverlog import Buffers
 from coderag_operator.observed.view import ROLES, View
+from coderag_operator.vram.answer import to_json
 
 COMMIT_LENGTH = 7
+GIB = 1024  # MiB
 LISTS = ("conditions", "roles", "repositories")
 
 
@@ -20,9 +24,15 @@ def build_status(
     status = {
         "observedGeneration": view.generation,
         "conditions": conditions,
-        "summary": {"serving": summarize_serving(view), "indexed": summarize_index(view, repositories)},
+        "summary": {
+            "serving": summarize_serving(view),
+            "vram": summarize_memory(view.outlook),
+            "indexed": summarize_index(view, repositories),
+        },
         "roles": [build_role(view, role, before, now) for role in ROLES],
         "repositories": repositories,
+        "vramPlan": build_plan(view, before),
+        "vramMeasured": build_measured(view),
         "endpoints": dict(endpoints) or before.get("endpoints"),
     }
     return {name: value for name, value in status.items() if value not in (None, [])}
@@ -47,6 +57,37 @@ def name_server(view: View, role: str) -> str:
     """Return what answers for a role: a component, or external."""
     active = view.active(role) if view.serving("gateway") else ""
     return "external" if active in view.external else active
+
+
+def summarize_memory(outlook: Outlook) -> str:
+    """Return what the plan takes of the budget, 5.1/5.5Gi; the refusal's reason, or a dash where nothing is planned."""
+    if outlook.blocked and not outlook.pending:
+        return outlook.reason
+    if outlook.plan is None:
+        return "-"
+    return f"{outlook.plan.total_mib / GIB:.1f}/{outlook.plan.limits.budget_mib / GIB:.1f}Gi"
+
+
+def build_plan(view: View, before: Mapping[str, Any]) -> Any:
+    """Return the plan with where its budget comes from; while the spec is invalid the one before stays."""
+    if view.invalid:
+        return before.get("vramPlan")
+    plan = view.outlook.plan
+    return None if plan is None else {**to_json(plan), "budgetSource": view.outlook.budget_source}
+
+
+def build_measured(view: View) -> dict[str, Any] | None:
+    """Return what the servers said of their own buffers, by role."""
+    found = {role: build_buffers(one.buffers) for role, one in sorted(view.measured.items()) if one.buffers}
+    return found or None
+
+
+def build_buffers(buffers: Buffers) -> dict[str, Any]:
+    """Return one server's buffers."""
+    return {
+        "gpuLayers": buffers.offloaded, "layers": buffers.layers, "weightsMiB": buffers.weights, "kvMiB": buffers.kv,
+        "computeMiB": buffers.compute, "totalMiB": round(buffers.device, 2), "hostMiB": buffers.host,
+    }  # fmt: skip
 
 
 def summarize_index(view: View, repositories: list[dict[str, Any]]) -> str:

@@ -32,6 +32,7 @@ COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the stack is what its spec says."),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one word."),
     ("Serving", "string", ".status.summary.serving", "Which model answers for which role."),
+    ("VRAM", "string", ".status.summary.vram", "What the servers take of the GPU memory that they may use."),
     ("Indexed", "string", ".status.summary.indexed", "What is indexed."),
     ("Age", "date", ".metadata.creationTimestamp", "Since when there is this stack."),
 )

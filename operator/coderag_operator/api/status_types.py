@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from coderag_operator.api.base import Model
+from coderag_operator.api.vram_status import VramMeasured, VramPlan
 
 Text = Annotated[str, Field(max_length=256)]
 LongText = Annotated[str, Field(max_length=32768)]
@@ -33,6 +34,7 @@ class Summary(Model):
     serving: Text | None = Field(
         None, description="Which model answers for which role, for example chat=chat,code=code."
     )
+    vram: Text | None = Field(None, description="What the memory plan takes of its budget, for example 5.1/5.5Gi.")
     indexed: Text | None = Field(None, description="Commit that is indexed, or how many repositories are.")
 
 
@@ -111,4 +113,6 @@ class StackStatus(Model):
     repositories: (
         Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] | None
     ) = Field(None, description="What is indexed of each repository.")
+    vram_plan: VramPlan | None = Field(None, description="How the model servers share the GPU's memory.")
+    vram_measured: VramMeasured | None = Field(None, description="What they said of their own buffers.")
     endpoints: Endpoints | None = Field(None, description="Addresses of the stack.")

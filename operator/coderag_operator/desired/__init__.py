@@ -5,7 +5,7 @@ No clock, no randomness, no cluster access: equal arguments give equal objects, 
 
 from coderag_operator.api import Stack
 from coderag_operator.desired import names
-from coderag_operator.desired.assembly import build
+from coderag_operator.desired.assembly import build, list_fetches, uses_gpu
 from coderag_operator.desired.inputs import Desired, Frozen, Inputs, ModelFact, SecretFact
 from coderag_operator.desired.names import (
     COMPONENTS,
@@ -23,7 +23,14 @@ from coderag_operator.desired.names import (
     labels,
     service_url,
 )
-from coderag_operator.desired.references import SecretReference, config_map_references, digests, secret_references
+from coderag_operator.desired.references import (
+    SecretReference,
+    config_map_references,
+    digests,
+    model_keys,
+    secret_references,
+)
+from coderag_operator.desired.settled import settle
 
 __all__ = [
     "COMPONENTS",
@@ -49,7 +56,11 @@ __all__ = [
     "facts_name",
     "keys_secret_name",
     "labels",
+    "list_fetches",
+    "model_keys",
     "names",
     "secret_references",
     "service_url",
+    "settle",
+    "uses_gpu",
 ]

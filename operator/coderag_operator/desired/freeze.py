@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from coderag_operator.api import Stack
 from coderag_operator.desired import names
 from coderag_operator.desired.inputs import Frozen, Inputs, SecretFact
-from coderag_operator.desired.references import SecretReference, config_map_references, digests, secret_references
+from coderag_operator.desired.references import (
+    SecretReference,
+    config_map_references,
+    digests,
+    local_servers,
+    secret_references,
+)
 
 
 def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
@@ -14,6 +20,7 @@ def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
     for component, frozen in (
         *_missing(stack, secret_references(stack), inputs.secrets, "Secret"),
         *_missing(stack, config_map_references(stack), inputs.config_maps, "ConfigMap"),
+        *_unplanned(stack, inputs),
         *_unknown_claim(stack, inputs),
         *_not_fetched(stack, inputs),
     ):
@@ -54,6 +61,12 @@ def _wanted(reference: SecretReference) -> str:
     options = [keys for keys in (reference.keys, reference.or_keys) if keys]
     plural = "s" if max(map(len, options)) > 1 else ""
     return f"the key{plural} " + ", or ".join(" and ".join(keys) for keys in options)
+
+
+def _unplanned(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
+    # Both or none: a plan is for all servers on the GPU, and what runs may go on as it was planned before.
+    if inputs.unplanned is not None:
+        yield from ((role, inputs.unplanned) for role in local_servers(stack))
 
 
 def _unknown_claim(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:

@@ -26,6 +26,14 @@ class ModelFact:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """Why the workload of a component is left as it is."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything that `build` needs besides the stack. A name that is absent is missing in the cluster.
 
@@ -35,6 +43,7 @@ class Inputs:
     cache_uid: UID of the live claim <stack>-models, empty while there is none
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
+    unplanned: why the model servers of this stack cannot be planned into the GPU's memory, None when they can
     sharing: how the servers get at the GPU as the nodes allow it; None: as the spec alone tells
     """
 
@@ -46,14 +55,7 @@ class Inputs:
     alive: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     sharing: Sharing | None = None
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """Why the workload of a component is left as it is."""
-
-    reason: str
-    message: str
+    unplanned: Frozen | None = None
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,8 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--threads": threads(size(role, server.resources)),
         # Each stream holds a thread until its end; health and metrics must find a free one all the same.
         "--threads-http": HTTP_THREADS + server.parallel,
+        # What the server tells about its buffers is held against the plan; requests and answers are not logged.
+        "--log-verbosity": 4,
         "--timeout": seconds(context.stack.spec.gateway.timeouts.request),
     }
     pairs = [text for name, value in flags.items() for text in (name, str(value))]

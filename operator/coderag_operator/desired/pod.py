@@ -29,6 +29,7 @@ class Pod:
     image: str
     settings: ComponentSettings
     args: list[str] = field(default_factory=list)
+    first: tuple[str, list[str]] | None = None  # name and arguments of a step before, otherwise like the container
     command: list[str] = field(default_factory=list)
     env: Env = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
@@ -84,6 +85,8 @@ def _spec(context: Context, pod: Pod) -> dict[str, Any]:
         "nodeSelector": pod.node_selector | settings.node_selector,
         "tolerations": [toleration(one) for one in (*pod.tolerations, *settings.tolerations)],
         "affinity": pod.affinity,
+        **pod_fields(pod.gpu),
+        "initContainers": _first_step(context, pod),
         "priorityClassName": settings.priority_class_name,
     }
     return {
@@ -106,6 +109,13 @@ def _spec(context: Context, pod: Pod) -> dict[str, Any]:
     }
 
 
+def _first_step(context: Context, pod: Pod) -> list[dict[str, Any]]:
+    if pod.first is None:
+        return []
+    name, args = pod.first
+    return [_container(context, replace(pod, args=args, ports={}, probes={}, pre_stop={})) | {"name": name}]
+
+
 def _container(context: Context, pod: Pod) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "command": pod.command,
@@ -125,6 +135,8 @@ def _container(context: Context, pod: Pod) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
+        # Why a container ended is in the pod's status, also after its log is gone.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *pod.mounts],  # noqa: S108  a volume of the pod's own
     }
 

@@ -14,13 +14,12 @@ from coderag_operator.vram.terms import Shape
 UBATCH = 512  # llama.cpp's own
 
 
-def settle(stack: Stack, shapes: Mapping[str, Shape]) -> Stack:
+def settle(stack: Stack, shapes: Mapping[str, Shape], on_gpu: bool) -> Stack:
     """Return the stack with the planned shape of each role's server; a role without a plan gets what Auto means then.
 
     Settling a settled stack changes nothing.
     """
     models = stack.spec.models
-    on_gpu = stack.spec.gpu.sharing != "None"
     settled = {role: _server(getattr(models, role), shapes.get(role), on_gpu) for role in ("chat", "code")}
     spec = stack.spec.model_copy(update={"models": models.model_copy(update=settled)})
     return replace(stack, spec=spec)

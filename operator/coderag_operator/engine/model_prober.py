@@ -15,7 +15,7 @@ import httpx
 
 from coderag_operator.api import InvalidSpec, Stack, parse
 from coderag_operator.clients import llama
-from coderag_operator.desired import PORTS
+from coderag_operator.desired import PORTS, settle
 from coderag_operator.desired.llama import model_file
 from coderag_operator.desired.names import FACTS
 from coderag_operator.desired.references import local_servers
@@ -153,7 +153,7 @@ class ModelProber:
     async def _try(self, client: httpx.AsyncClient, target: Target, watch: Watch, key: str) -> None:
         trouble = await llama.try_canary(client, target.base, key, CANARY_SECONDS)
         if not trouble and target.is_new:
-            server = local_servers(target.stack)[target.pod.component]
+            server = local_servers(target.stack)[target.pod.component]  # the stack is settled: the plan's context
             expected = (model_file(server), server.context_tokens)
             trouble = await llama.check_properties(client, target.base, key, *expected, READ_SECONDS)
         watch.canaries, watch.trouble = (0, trouble) if trouble else (min(watch.canaries + 1, CANARIES), "")
@@ -171,7 +171,7 @@ class ModelProber:
         mark = (body and body["metadata"]["uid"], body and body["metadata"].get("generation"), facts and facts.version)
         if key not in self._parsed or self._parsed[key][0] != mark:
             stack = parse_valid(body)
-            self._parsed[key] = mark, stack, read_states(stack, facts) if stack else {}
+            self._parsed[key] = mark, *read_settled(stack, facts)
         return self._parsed[key][1:]
 
     def _forget(self, alive: set[str]) -> None:
@@ -224,10 +224,13 @@ def parse_valid(body: Live | None) -> Stack | None:
         return None
 
 
-def read_states(stack: Stack, child: Child | None) -> dict[str, RoleState]:
-    """Return the state of each role that the operator runs a server for."""
+def read_settled(stack: Stack | None, child: Child | None) -> tuple[Stack | None, dict[str, RoleState]]:
+    """Return a stack as its servers are started by the plan, and the state of each role that has one."""
+    if stack is None:
+        return None, {}
     facts = read_facts(child.details.values if child and isinstance(child.details, Data) else {})
-    return {role: facts.roles.get(role, RoleState()) for role in local_servers(stack)}
+    states = {role: facts.roles.get(role, RoleState()) for role in local_servers(stack)}
+    return settle(stack, facts.shapes, on_gpu=True), states
 
 
 def find_address(child: Child) -> str:

@@ -31,6 +31,7 @@ class Scene:
     pulses: Mapping[str, Pulse]
     stopped: frozenset[str]
     now: float
+    planned: Mapping[str, int] = field(default_factory=dict)  # MiB of the GPU that each role's server is planned with
 
 
 Orders = Mapping[str, Order]
@@ -125,7 +126,9 @@ def growth(scene: Scene, name: str, state: RoleState) -> int:
 
 
 def reckon_role(scene: Scene, name: str) -> int:
-    """Return the memory that a role's server of the spec takes, in MiB."""
+    """Return the memory that a role's server of the spec takes, in MiB: as planned, else as its file suggests."""
+    if name in scene.planned:
+        return scene.planned[name]
     source = downloads(scene.stack).get(name)
     return reckon(local_servers(scene.stack)[name], scene.models.get(source.sha256) if source else None)
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client as kubernetes
@@ -15,7 +16,7 @@ from kubernetes import config
 from coderag_operator.errors import Transient, Vanished
 from coderag_operator.kube.client import Manifest
 from coderag_operator.kube.failures import classify
-from coderag_operator.kube.kinds import BY_NAME, Kind
+from coderag_operator.kube.kinds import BY_NAME, POD, Kind
 
 MANAGER = "coderag-operator"
 STATUS_MANAGER = "coderag-operator-status"
@@ -98,6 +99,11 @@ class ApiKube:
         except Vanished:
             return None
 
+    def read_log(self, namespace: str, pod: str, container: str, limit: int) -> str:
+        """Return the first `limit` bytes of a container's log; what is no text in them is replaced."""
+        query = urlencode({"container": container, "limitBytes": limit})
+        return self._read("GET", f"{POD.path(namespace, pod, 'log')}?{query}").decode(errors="replace")
+
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
         """Delete the object of this uid; False when it is gone or another one has taken its name.
 
@@ -148,6 +154,9 @@ class ApiKube:
                 return
 
     def _call(self, method: str, url: str, body: object = None, headers: dict[str, str] | None = None) -> Manifest:
+        return cast(Manifest, json.loads(self._read(method, url, body, headers)))
+
+    def _read(self, method: str, url: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
         try:
             status, data, answered = self._send(method, url, {**DEFAULTS, **(headers or {})}, body)
         except urllib3.exceptions.HTTPError as error:
@@ -156,7 +165,7 @@ class ApiKube:
             raise Transient("Unreachable", f"the API server cannot be used: {error.reason}") from None
         if not 200 <= status <= 299:
             raise classify(status, data.decode(errors="replace"), answered)
-        return cast(Manifest, json.loads(data))
+        return data
 
     def _send(
         self, method: str, url: str, headers: dict[str, str], body: object

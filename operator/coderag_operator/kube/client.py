@@ -27,6 +27,10 @@ class Kube(Protocol):
         """Return an object, or None when there is none."""
         ...
 
+    def read_log(self, namespace: str, pod: str, container: str, limit: int) -> str:
+        """Return the first `limit` bytes of a container's log."""
+        ...
+
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, grace: int | None = None) -> bool:
         """Delete the object of this uid; False when it is gone or another one has taken its name.
 

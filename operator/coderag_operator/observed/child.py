@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,6 +159,7 @@ def read_pod(live: Live) -> Pod:
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         waiting=tuple(sorted(filter(None, map(read_waiting, containers)))),
         endings=tuple(filter(None, (read_ending(one) for one in containers))),
+        crashes=tuple(sorted({crash for one in containers for crash in read_crashes(one)})),
         serves=frozenset(read_serves(metadata.get("labels") or {})),
         evicted=status.get("reason", "") if status.get("phase") == "Failed" else "",
         turned=read_time(ready.get("lastTransitionTime") or metadata.get("creationTimestamp")),
@@ -190,6 +191,15 @@ def read_ending(container: Live) -> str | None:
     """Return the termination message of a container that has ended for good."""
     ended = (container.get("state") or {}).get("terminated")
     return None if ended is None else str(ended.get("message") or "")
+
+
+def read_crashes(container: Live) -> Iterator[tuple[int, str]]:
+    """Yield the failed ends of a container that are known: the current one and the one before."""
+    restarts = container.get("restartCount") or 0
+    for state, before in (("state", restarts), ("lastState", restarts - 1)):
+        ended = (container.get(state) or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            yield before, str(ended.get("message") or "")
 
 
 def read_serves(labels: Live) -> list[str]:

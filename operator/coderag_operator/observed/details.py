@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+ON_CLAIM = "pvc-"  # begins the key of a model file on a claim of the user's
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -34,18 +36,24 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Job; `digest` is the model that it fetches."""
+    """A Job; `digest` is the model that it fetches, or whose key it reads the header of."""
 
     digest: str = ""
     complete: bool = False
     failed: bool = False
     active: bool = False
 
+    @property
+    def fetches(self) -> bool:
+        """Tell whether the file comes onto the stack's own cache; other files are named by their place."""
+        return not self.digest.startswith(ON_CLAIM)
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:
     """A pod: why it does not start, what its containers said at the end, and the roles it is labelled to serve.
 
+    `crashes` are the failed ends of its containers, each with the number of restarts before it and the last words.
     `turned` is when it became ready or not ready, in seconds of the epoch; `controller` is the name of its ReplicaSet.
     """
 
@@ -54,6 +62,7 @@ class Pod:
     unschedulable: str = ""
     waiting: tuple[tuple[str, str], ...] = ()
     endings: tuple[str, ...] = ()
+    crashes: tuple[tuple[int, str], ...] = ()
     serves: frozenset[str] = frozenset()
     evicted: str = ""
     turned: int = 0
@@ -88,12 +97,6 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """A kind whose existence is all there is to know."""
-
-
-Details = Workload | Job | Pod | Claim | Data | Route | Devices | Nothing
-@dataclass(frozen=True, slots=True)
 class Devices:
     """A ResourceClaim; `in_use`: a pod holds the devices, and would not start again without the claim."""
 
@@ -101,3 +104,9 @@ class Devices:
     frozen_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A kind whose existence is all there is to know."""
+
+
+Details = Workload | Job | Pod | Claim | Data | Route | Devices | Nothing

@@ -8,6 +8,7 @@ from coderag_operator.observed.child import Child
 from coderag_operator.observed.details import Job, Pod
 from coderag_operator.observed.entries import number_of, read_entry, text_of
 from coderag_operator.observed.facts import Facts, Failed, Fetched
+from coderag_operator.observed.vram import Reading, read_reading
 
 BASE_SECONDS, CAP_SECONDS = 10, 300
 MESSAGE_LIMIT = 300
@@ -26,8 +27,11 @@ def learn(facts: Facts, jobs: Iterable[Child], pods: Iterable[Child], claim_uid:
     """Return what the fetch Jobs onto this claim and their pods tell beyond what is known."""
     expired: list[Child] = []
     waits: list[float] = []
-    models = {digest: model for digest, model in facts.models.items() if not claim_uid or model.claim_uid == claim_uid}
+    models = {
+        digest: model for digest, model in facts.models.items() if not claim_uid or model.claim_uid in ("", claim_uid)
+    }
     fetches = dict(facts.fetches)
+    jobs, pods = tuple(jobs), tuple(pods)
     results = read_results(pods)
     for job in jobs:
         details = job.details
@@ -35,7 +39,7 @@ def learn(facts: Facts, jobs: Iterable[Child], pods: Iterable[Child], claim_uid:
             continue
         result = results.get(job.uid, {})
         if result.get("ok") is True:
-            models[details.digest] = read_success(result, claim_uid)
+            models[details.digest] = read_success(result, claim_uid if details.fetches else "")
         if details.digest in models:
             fetches.pop(details.digest, None)
         elif details.failed or details.complete:
@@ -46,7 +50,9 @@ def learn(facts: Facts, jobs: Iterable[Child], pods: Iterable[Child], claim_uid:
                     expired.append(job)
                 else:
                     waits.append(due)
-    return Lesson(replace(facts, models=models, fetches=fetches), tuple(expired), min(waits, default=None))
+    geometries = {**facts.geometries, **read_geometries(jobs, pods)}
+    learnt = replace(facts, models=models, fetches=fetches, geometries=geometries)
+    return Lesson(learnt, tuple(expired), min(waits, default=None))
 
 
 def read_results(pods: Iterable[Child]) -> dict[str, dict[str, Any]]:
@@ -55,9 +61,27 @@ def read_results(pods: Iterable[Child]) -> dict[str, dict[str, Any]]:
     for pod in pods:
         for text in pod.details.endings if isinstance(pod.details, Pod) else ():
             document = read_entry(text)
-            if document is not None and results.get(pod.owner, {}).get("ok") is not True:
+            # What the init step reads of the header comes first and is no result yet: only the whole file has a place.
+            if document is not None and is_result(document) and results.get(pod.owner, {}).get("ok") is not True:
                 results[pod.owner] = document
     return results
+
+
+def is_result(document: dict[str, Any]) -> bool:
+    """Tell whether a report is the end of a fetch: a failure, or a file that is there."""
+    return document.get("ok") is not True or "file" in document
+
+
+def read_geometries(jobs: Iterable[Child], pods: Iterable[Child]) -> dict[str, Reading]:
+    """Return what the Jobs' pods read of the models' headers, by the key of the file."""
+    keys = {job.uid: job.details.digest for job in jobs if isinstance(job.details, Job) and job.details.digest}
+    found: dict[str, Reading] = {}
+    for pod in pods:
+        for text in pod.details.endings if isinstance(pod.details, Pod) and pod.owner in keys else ():
+            reading = read_reading(read_entry(text) or {})
+            if reading is not None:
+                found[keys[pod.owner]] = reading
+    return found
 
 
 def read_success(result: dict[str, Any], claim_uid: str) -> Fetched:

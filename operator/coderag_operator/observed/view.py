@@ -6,8 +6,10 @@ from typing import Protocol
 
 from coderag_operator.observed.components import Component
 from coderag_operator.observed.index import Index
+from coderag_operator.observed.outlook import UNPLANNED, Outlook
 from coderag_operator.observed.problem import Problem
 from coderag_operator.observed.roles import RoleState, Rollout
+from coderag_operator.observed.vram import Measured
 
 ROLES = {"chat": "code", "code": "chat"}  # a role, and who stands in for it
 
@@ -59,6 +61,8 @@ class View:
     alive: bool = True
     roles: Mapping[str, RoleState] = field(default_factory=dict)
     unfinished: bool = False
+    outlook: Outlook = UNPLANNED
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
     def serves(self, role: str) -> bool:
         """Tell whether a role's own model answers, as far as the cluster shows."""

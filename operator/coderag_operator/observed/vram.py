@@ -73,9 +73,9 @@ def read_measured(entry: Mapping[str, Any]) -> Measured:
     found = entry.get("buffers")
     if not isinstance(found, dict):
         return Measured(text_of(entry, "podUid"), None)
-    sizes = {name: mib_of(found, name) for name in ("weights", "kv", "compute", "host")}
-    counts = {name: number_of(found, name) for name in ("offloaded", "layers")}
-    return Measured(text_of(entry, "podUid"), Buffers(**sizes, **counts))
+    weights, kv, compute, host = (mib_of(found, name) for name in ("weights", "kv", "compute", "host"))
+    buffers = Buffers(weights, kv, compute, host, number_of(found, "offloaded"), number_of(found, "layers"))
+    return Measured(text_of(entry, "podUid"), buffers)
 
 
 def write_measured(measured: Measured) -> dict[str, Any]:

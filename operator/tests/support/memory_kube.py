@@ -37,6 +37,7 @@ class MemoryKube:
 
     def __init__(self) -> None:
         self.objects: dict[Name, Manifest] = {}
+        self.logs: dict[str, str] = {}  # by pod
         self.owned: dict[tuple[Name, str], Manifest] = {}
         self.writes: Counter[tuple[str, Name]] = Counter()
         self.before: Fault = lambda verb, name: None
@@ -82,6 +83,9 @@ class MemoryKube:
             and (not selector or selector in live["metadata"].get("labels", {}))
         ]  # fmt: skip
         return found, str(next(self._versions))
+
+    def read_log(self, namespace: str, pod: str, container: str, limit: int) -> str:
+        return self.logs.get(pod, "")[:limit]
 
     def scan(self, kind: Kind) -> Iterator[Manifest]:
         yield from [duplicate(live) for live in self.of(kind.name)]

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from coderag_model.geometry import Geometry
 from coderag_operator.errors import Failure
 from coderag_operator.failover import Pulse
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.kinds import WATCHED
 from coderag_operator.observed.child import COMPONENT, REVISION, STACK, Child, project
+from coderag_operator.observed.devices import Machines
 from coderag_operator.observed.index import Index, Repository
 from coderag_operator.reconcile import Outcome, Seen, Tools, reconcile
 from tests.support.memory_kube import Crash, MemoryKube, Name, duplicate
@@ -60,6 +62,8 @@ class Simulation:
     results: dict[str, dict[str, Any]] = field(default_factory=dict)  # what the fetch Job of a digest says
     outcomes: list[Outcome] = field(default_factory=list)
     failures: int = 0
+    geometries: dict[str, Geometry] = field(default_factory=dict)  # of the model of a digest
+    machines: Machines = field(default_factory=Machines)
 
     def __post_init__(self) -> None:
         self.memory = self.fresh_memory()
@@ -115,7 +119,7 @@ class Simulation:
     def step(self, view: tuple[dict[str, Any], tuple[Child, ...]] | None = None) -> Outcome | None:
         """Run one pass; a failure or a crash ends it, as the engine would."""
         body, children = view or self.view()
-        tools = Tools(self.kube, IMAGES, lambda: self.now)
+        tools = Tools(self.kube, IMAGES, lambda: self.now, lambda: self.machines)
         try:
             seen = Seen(body, children, self.memory, self.index, self.failures, self.servers.pulses())
             outcome = reconcile(tools, seen)
@@ -171,9 +175,17 @@ class Simulation:
             "headCount": 4,
             "headCountKv": 4,
         }
+        geometry = {"geometry": self.geometries[digest].to_json()} if digest in self.geometries else {}
         said = self.results.get(
             digest,
-            {"ok": True, "file": f"/models/{digest}.gguf", "sizeBytes": 1000, "sha256": digest, "header": header},
+            {
+                "ok": True,
+                "file": f"/models/{digest}.gguf",
+                "sizeBytes": 1000,
+                "sha256": digest,
+                "header": header,
+                **geometry,
+            },
         )
         name = f"{metadata['name']}-{metadata['uid']}"
         ended = {"state": {"terminated": {"exitCode": 0 if said.get("ok") else 1, "message": json.dumps(said)}}}

@@ -15,7 +15,8 @@ from tests.unit.views import NAMES, down, up, view, without
 
 EVERY = [
     "Ready", "Available", "Degraded", "Reconciling", "Stalled", "VectorStoreReady", "EmbeddingReady", "RagReady",
-    "ChatReady", "CodeReady", "GatewayReady", "ModelsFetched", "FailoverActive", "IndexReady", "IndexCompatible",
+    "ChatReady", "CodeReady", "GatewayReady", "ModelsFetched", "VramPlanned", "OffloadAsPlanned",
+    "FailoverActive", "IndexReady", "IndexCompatible",
 ]  # fmt: skip
 REFUSED = Problem("rag", "Deployment", "demo-rag", "Invalid", "Deployment demo-rag: no")
 OUTAGE = Problem("", "", "", "ApiUnavailable", "busy", needs_person=False)

@@ -18,7 +18,7 @@ def build(given: View, before: dict[str, Any] | None = None, now: str = "t1") ->
 
 def test_a_status_says_who_serves_and_what_is_indexed() -> None:
     status = build(view())
-    assert status["summary"] == {"serving": "chat=chat,code=code", "indexed": "a1b2c3d"}
+    assert status["summary"] == {"serving": "chat=chat,code=code", "vram": "-", "indexed": "a1b2c3d"}
     assert status["observedGeneration"] == 4
     assert status["endpoints"] == ENDPOINTS
     assert status["repositories"] == [{"name": "app", "ref": "main", "state": "Served", "commit": "a1b2c3d4e5f6"}]

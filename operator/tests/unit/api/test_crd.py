@@ -102,6 +102,7 @@ def test_the_columns_are_the_documented_ones():
         "Ready",
         "Reason",
         "Serving",
+        "VRAM",
         "Indexed",
         "Age",
     ]

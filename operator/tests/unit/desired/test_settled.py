@@ -9,8 +9,8 @@ from tests.specs import EXTERNAL, make_stack, nest
 SHAPE = Shape(gpu_layers=19, context_tokens=2048, slots=2, kv_type="q8_0", ubatch=256)
 
 
-def servers(*patches, shapes=None):
-    return local_servers(settle(make_stack(*patches), shapes or {}))
+def servers(*patches, shapes=None, on_gpu=True):
+    return local_servers(settle(make_stack(*patches), shapes or {}, on_gpu))
 
 
 def test_the_shape_of_the_plan_is_what_a_server_is_started_with():
@@ -26,18 +26,18 @@ def test_what_the_user_gave_stays_without_a_plan():
 
 
 def test_without_a_gpu_every_layer_is_on_the_processor():
-    assert [one.gpu_layers for one in servers(nest("gpu.sharing", "None")).values()] == [0, 0]
+    assert [one.gpu_layers for one in servers(on_gpu=False).values()] == [0, 0]
 
 
 def test_an_external_model_has_nothing_to_settle():
     stack = make_stack(nest("models.chat", EXTERNAL))
-    assert settle(stack, {}).spec.models.chat == stack.spec.models.chat
+    assert settle(stack, {}, on_gpu=True).spec.models.chat == stack.spec.models.chat
 
 
 @pytest.mark.parametrize("shapes", [{}, {"chat": SHAPE}, {"chat": SHAPE, "code": SHAPE}])
 def test_settling_twice_changes_nothing_more(shapes):
-    once = settle(make_stack(), shapes)
-    assert settle(once, shapes) == once
+    once = settle(make_stack(), shapes, on_gpu=True)
+    assert settle(once, shapes, on_gpu=True) == once
 
 
 def test_the_context_may_shrink_to_2048_tokens_unless_the_user_says_otherwise():

@@ -13,7 +13,7 @@ FACT = ModelFact("claim", 4000 * MIB, HEADER)
 
 def server(**fields: object):
     patches = [nest(f"models.code.llamaCpp.{name}", value) for name, value in fields.items()]
-    return local_servers(settle(make_stack(*patches), {}))["code"]
+    return local_servers(settle(make_stack(*patches), {}, on_gpu=True))["code"]
 
 
 def test_weights_and_cache_are_added():

@@ -95,6 +95,18 @@ def test_a_pod_tells_why_it_does_not_run() -> None:
     assert pod == Pod(phase="Pending", unschedulable="no node", waiting=(("ImagePullBackOff", "i"),))
 
 
+def test_a_pod_tells_which_of_its_containers_failed_and_their_last_words() -> None:
+    crashed = {"terminated": {"exitCode": 1, "message": "cudaMalloc failed: out of memory"}}
+    statuses = [
+        {"restartCount": 2, "state": {"running": {}}, "lastState": crashed},
+        {"restartCount": 0, "state": {"terminated": {"exitCode": 137}}},
+        {"restartCount": 1, "state": {"terminated": {"exitCode": 0, "message": "done"}}},
+    ]
+    details = project(live("Pod", status={"containerStatuses": statuses})).details
+    assert isinstance(details, Pod)
+    assert details.crashes == ((0, ""), (1, "cudaMalloc failed: out of memory"))
+
+
 def test_a_pod_keeps_what_its_containers_said_at_the_end() -> None:
     ended = [
         {"state": {"terminated": {"message": "said"}}},

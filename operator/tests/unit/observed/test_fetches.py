@@ -9,6 +9,8 @@ from coderag_operator.observed.child import Child
 from coderag_operator.observed.details import Details, Job, Nothing, Pod
 from coderag_operator.observed.facts import Facts, Failed, Fetched
 from coderag_operator.observed.fetches import backoff, learn
+from coderag_operator.observed.vram import Reading
+from tests.support.published_models import CHAT_3B
 
 SHA = "a" * 64
 
@@ -27,7 +29,7 @@ def pod(said: Any, of: str = "job1") -> Child:
 
 
 def test_a_fetched_model_is_a_fact_of_its_claim() -> None:
-    said = {"ok": True, "sizeBytes": 5, "header": {"layers": 2}}
+    said = {"ok": True, "file": "a.gguf", "sizeBytes": 5, "header": {"layers": 2}}
     lesson = learn(Facts(), [job(complete=True)], [pod(said)], "claim", 0)
     assert lesson.facts.models == {SHA: Fetched("claim", 5, {"layers": 2})}
     assert (lesson.expired, lesson.wait) == ((), None)
@@ -36,10 +38,30 @@ def test_a_fetched_model_is_a_fact_of_its_claim() -> None:
 def test_a_success_outweighs_the_failed_pods_before_it() -> None:
     pods = [
         pod({"ok": False, "reason": "Unreachable", "transient": True}),
-        pod({"ok": True, "header": "?"}),
+        pod({"ok": True, "file": "a.gguf", "header": "?"}),
         pod({"ok": False}),
     ]
     assert learn(Facts(), [job(complete=True)], pods, "claim", 0).facts.models == {SHA: Fetched("claim")}
+
+
+def test_the_header_is_known_before_the_file_is_there() -> None:
+    said = {"ok": True, "sizeBytes": 5, "header": {}, "geometry": CHAT_3B.to_json()}
+    lesson = learn(Facts(), [job(active=True)], [pod(said)], "claim", 0)
+    assert lesson.facts.geometries == {SHA: Reading(CHAT_3B)}
+    assert lesson.facts.models == {}
+
+
+def test_a_model_that_cannot_be_planned_says_why() -> None:
+    said = {"ok": True, "file": "a.gguf", "geometryProblem": "a mixture of experts"}
+    lesson = learn(Facts(), [job(complete=True)], [pod(said)], "claim", 0)
+    assert lesson.facts.geometries == {SHA: Reading(None, "a mixture of experts")}
+
+
+def test_a_file_on_a_claim_of_the_user_belongs_to_no_cache_and_outlives_a_new_one() -> None:
+    looked = child("Job", Job("pvc-1", complete=True), "job1")
+    lesson = learn(Facts(), [looked], [pod({"ok": True, "file": "/models/a.gguf"})], "claim", 0)
+    assert lesson.facts.models == {"pvc-1": Fetched("")}
+    assert learn(lesson.facts, [], [], "another claim", 0).facts.models == {"pvc-1": Fetched("")}
 
 
 def test_a_fact_outlives_the_job_and_its_pod() -> None:

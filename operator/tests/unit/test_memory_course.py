@@ -1,0 +1,253 @@
+"""A stack on a GPU from its first pass on: planned before anything starts, held against what the servers report."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from tests.specs import merge, nest
+from tests.support.published_models import CHAT_3B, CODE_7B
+from tests.support.simulation import NAMESPACE, SHA, Simulation, external, llama
+
+LOG = """
+load_tensors: offloaded {layers}/{all} layers to GPU
+load_tensors:        CUDA0 model buffer size =  {weights} MiB
+load_tensors:   CPU_Mapped model buffer size =   100.00 MiB
+llama_kv_cache:      CUDA0 KV buffer size =   {kv} MiB
+sched_reserve:      CUDA0 compute buffer size =   {compute} MiB
+"""
+
+
+def gpu_stack(budget: int = 12000, **more: Any) -> Simulation:
+    spec = {
+        "gpu": {"sharing": "TimeSlicing", "budgetMiB": budget},
+        "models": {"chat": llama("chat"), "code": llama("code")},
+        **more,
+    }
+    simulation = Simulation(spec)
+    simulation.geometries = {SHA["chat"]: CHAT_3B, SHA["code"]: CODE_7B}
+    return simulation
+
+
+def edit(simulation: Simulation, path: str, value: Any) -> None:
+    simulation.set_spec(merge(simulation.stack["spec"], nest(path, value)))
+
+
+def condition(simulation: Simulation, kind: str) -> tuple[str, str]:
+    found = simulation.conditions[kind]
+    return found["status"], found["reason"]
+
+
+def arguments(simulation: Simulation, role: str) -> dict[str, str]:
+    args = simulation.child("Deployment", role)["spec"]["template"]["spec"]["containers"][0]["args"]
+    return dict(pairwise(args))
+
+
+def has_server(simulation: Simulation, role: str) -> bool:
+    return ("Deployment", NAMESPACE, f"demo-{role}") in simulation.kube.objects
+
+
+def tell_buffers(simulation: Simulation, factor: float = 1.0, layers: int | None = None) -> None:
+    plan = simulation.stack["status"]["vramPlan"]["models"]
+    for role, model in plan.items():
+        for pod in simulation.servers.pods(role):
+            sizes = {name: f"{model[f'{name}MiB'] * factor:.2f}" for name in ("weights", "kv", "compute")}
+            counts = {"layers": model["gpuLayers"] if layers is None else layers, "all": model["layers"]}
+            simulation.kube.logs[pod["metadata"]["name"]] = LOG.format(**sizes, **counts)
+
+
+def with_logs(simulation: Simulation, **how: Any) -> None:
+    def controllers() -> None:
+        simulation.run_controllers()
+        if "vramPlan" in simulation.stack.get("status", {}):
+            tell_buffers(simulation, **how)
+
+    simulation.settle(controllers=controllers)
+
+
+def run_and_say(simulation: Simulation, log: str) -> None:
+    simulation.run_controllers()
+    for pod in (*simulation.servers.pods("chat"), *simulation.servers.pods("code")):
+        simulation.kube.logs[pod["metadata"]["name"]] = log
+
+
+def end_for_want_of_memory(simulation: Simulation, role: str, restart: int) -> None:
+    said = {"terminated": {"exitCode": 1, "message": "cudaMalloc failed: out of memory"}}
+    status = {"restartCount": restart + 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": said}
+    for pod in simulation.servers.pods(role):
+        name = ("Pod", NAMESPACE, pod["metadata"]["name"])
+        simulation.kube.edit(name, lambda live: live["status"].update(containerStatuses=[status]))
+
+
+def test_both_servers_are_started_as_the_plan_says() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    models = simulation.stack["status"]["vramPlan"]["models"]
+    for role in ("chat", "code"):
+        given = arguments(simulation, role)
+        assert given["--n-gpu-layers"] == str(models[role]["gpuLayers"])
+        assert given["--ctx-size"] == str(models[role]["contextTokens"] * models[role]["slots"])
+        assert given["--cache-type-k"] == models[role]["kvType"]
+        assert given["--ubatch-size"] == str(models[role]["ubatch"])
+    assert condition(simulation, "VramPlanned") == ("True", "Fits")
+    assert simulation.stack["status"]["summary"]["vram"] == "5.5/5.5Gi"
+
+
+def test_the_gateway_knows_the_context_of_the_plan_and_not_that_of_the_wish() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    planned = simulation.stack["status"]["vramPlan"]["models"]["code"]["contextTokens"]
+    assert planned < 4096
+    assert f'"max_input_tokens": {planned}' in simulation.child("ConfigMap", "gateway")["data"]["config.yaml"]
+
+
+def test_a_stack_that_does_not_fit_starts_no_server_and_says_what_would_help() -> None:
+    simulation = gpu_stack(2000)
+    simulation.settle()
+    assert not has_server(simulation, "chat")
+    assert not has_server(simulation, "code")
+    assert condition(simulation, "VramPlanned") == ("False", "Infeasible")
+    assert condition(simulation, "Ready") == ("False", "Infeasible")
+    assert condition(simulation, "Stalled") == ("True", "Infeasible")
+    assert "MiB are missing" in simulation.conditions["Ready"]["message"]
+    assert simulation.stack["status"]["summary"]["vram"] == "Infeasible"
+    assert simulation.stack["status"]["vramPlan"]["refusal"]["cheapestChange"]
+
+
+def test_a_larger_budget_puts_it_right_within_one_pass() -> None:
+    simulation = gpu_stack(2000)
+    simulation.settle()
+    edit(simulation, "gpu.budgetMiB", 12000)
+    simulation.step()
+    assert has_server(simulation, "chat")
+    assert has_server(simulation, "code")
+    simulation.settle()
+    assert condition(simulation, "Ready") == ("True", "AllServing")
+
+
+def test_a_running_stack_that_is_edited_into_an_infeasible_plan_keeps_its_servers() -> None:
+    simulation = gpu_stack(12000)
+    simulation.settle()
+    before = {role: simulation.child("Deployment", role)["spec"] for role in ("chat", "code")}
+    config = simulation.child("ConfigMap", "gateway")["data"]
+    edit(simulation, "gpu.budgetMiB", 2000)
+    simulation.settle()
+    assert {role: simulation.child("Deployment", role)["spec"] for role in before} == before
+    assert simulation.child("ConfigMap", "gateway")["data"] == config
+    assert condition(simulation, "VramPlanned") == ("False", "Infeasible")
+    assert condition(simulation, "Available") == ("True", "AllServed")
+
+
+def test_a_header_is_planned_with_before_the_file_is_there() -> None:
+    simulation = gpu_stack(2000)
+    simulation.step()
+    simulation.step()
+    assert condition(simulation, "VramPlanned") == ("Unknown", "HeaderPending")
+    simulation.run_controllers()
+    simulation.step()
+    assert condition(simulation, "VramPlanned") == ("False", "Infeasible")
+
+
+def test_servers_that_report_what_was_planned_are_as_planned() -> None:
+    simulation = gpu_stack()
+    with_logs(simulation)
+    assert condition(simulation, "OffloadAsPlanned") == ("True", "AsPlanned")
+    measured = simulation.stack["status"]["vramMeasured"]["code"]
+    assert (measured["gpuLayers"], measured["layers"]) == (29, 29)
+    assert measured["hostMiB"] == 100.0
+
+
+def test_a_log_is_read_once_for_each_pod() -> None:
+    simulation = gpu_stack()
+    simulation.settle()
+    assert condition(simulation, "OffloadAsPlanned") == ("Unknown", "NotInLog")
+    tell_buffers(simulation)
+    simulation.settle()
+    assert condition(simulation, "OffloadAsPlanned") == ("Unknown", "NotInLog")
+
+
+def test_a_server_without_a_device_is_told() -> None:
+    simulation = gpu_stack()
+    simulation.settle(controllers=lambda: run_and_say(simulation, "load_tensors: CPU model buffer size = 5.00 MiB"))
+    assert condition(simulation, "OffloadAsPlanned") == ("False", "NoDevice")
+    assert condition(simulation, "Ready") == ("True", "AllServing")
+
+
+def test_a_server_with_other_layers_is_told() -> None:
+    simulation = gpu_stack()
+    with_logs(simulation, layers=5)
+    assert condition(simulation, "OffloadAsPlanned") == ("False", "LayersDiffer")
+
+
+def test_a_server_that_takes_less_is_told_and_nothing_is_planned_anew() -> None:
+    simulation = gpu_stack(5600)
+    with_logs(simulation, factor=0.9)
+    assert condition(simulation, "OffloadAsPlanned") == ("False", "SizesDiffer")
+    assert "less" not in simulation.conditions["VramPlanned"]["message"]
+
+
+def test_a_server_that_takes_more_is_planned_with_fewer_layers() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    first = simulation.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"]
+    again = gpu_stack(5600)
+    with_logs(again, factor=1.08)
+    assert again.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"] < first
+    assert "took more than was planned" in again.conditions["VramPlanned"]["message"]
+
+
+def test_a_server_that_runs_out_of_memory_is_planned_with_fewer_layers_a_bounded_number_of_times() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    layers = [simulation.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"]]
+    for restart in range(5):
+        end_for_want_of_memory(simulation, "code", restart)
+        simulation.step()
+        layers.append(simulation.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"])
+    assert layers[1] < layers[0]
+    assert layers[3:] == [layers[3]] * 3
+    assert "ran out of GPU memory" in simulation.conditions["VramPlanned"]["message"]
+
+
+def test_an_operator_that_restarts_plans_the_same() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    before = simulation.stack["status"]["vramPlan"]
+    simulation.restart()
+    simulation.settle()
+    assert simulation.stack["status"]["vramPlan"] == before
+
+
+def test_an_external_model_leaves_the_whole_budget_to_the_other() -> None:
+    simulation = gpu_stack(5600, models={"chat": external(), "code": llama("code")})
+    simulation.settle()
+    assert list(simulation.stack["status"]["vramPlan"]["models"]) == ["code"]
+
+
+def test_a_model_that_cannot_be_planned_starts_nothing_and_says_why() -> None:
+    simulation = gpu_stack()
+    simulation.results[SHA["code"]] = {
+        "ok": True, "file": "x", "sizeBytes": 1, "sha256": SHA["code"], "header": {},
+        "geometryProblem": "a mixture of experts",
+    }  # fmt: skip
+    simulation.settle()
+    assert condition(simulation, "VramPlanned") == ("False", "ModelUnsupported")
+    assert not has_server(simulation, "code")
+
+
+def test_what_is_remembered_holds_no_more_than_the_facts_of_the_plan() -> None:
+    simulation = gpu_stack(5600)
+    with_logs(simulation)
+    facts = simulation.child("ConfigMap", "facts")["data"]
+    assert {name.split(".")[0] for name in facts} >= {"geometry", "shape", "measured"}
+    assert json.loads(facts["shape.code"])["kv_type"] == "q8_0"
+    assert sum(map(len, facts.values())) < 16 * 1024
+
+
+@pytest.mark.parametrize("sharing", ["Exclusive", "RuntimeClass"])
+def test_without_a_number_for_the_memory_the_field_is_asked_for(sharing: str) -> None:
+    simulation = Simulation({"gpu": {"sharing": sharing}, "models": {"chat": llama("chat"), "code": llama("code")}})
+    simulation.geometries = {SHA["chat"]: CHAT_3B, SHA["code"]: CODE_7B}
+    simulation.settle()
+    assert condition(simulation, "VramPlanned") == ("False", "BudgetUnknown")
+    assert "spec.gpu.budgetMiB" in simulation.conditions["Ready"]["message"]
