@@ -243,14 +243,16 @@ def serve(site, content):
     return site
 
 
-def test_126_layers_fit_the_termination_message_and_what_does_not_is_left_out(tmp_path):
+def test_126_layers_fit_the_termination_message_and_a_geometry_that_does_not_is_left_out(tmp_path):
     blocks = tuple(1_700_000_000 + number for number in range(126))
-    many = geometry(layers=126, block_bytes=blocks, largest_matrix_bytes=blocks)
+    many = geometry(layers=126, block_bytes=blocks, largest_matrix_bytes=blocks, head_count_kv=tuple(range(126)))
     header = read_header(stream_of()).summary
     whole = report.describe_geometry(Model(header, 10**12, many))
     report.write_report(whole, tmp_path / "log")
     assert json.loads((tmp_path / "log").read_bytes())["geometry"] == many.to_json()
-    worse = geometry(layers=126, block_bytes=blocks, largest_matrix_bytes=blocks, head_count_kv=tuple(range(126)))
+    worse = geometry(
+        layers=200, block_bytes=(*blocks, *blocks[:74]), largest_matrix_bytes=tuple(range(10**12, 10**12 + 200))
+    )
     report.write_report(report.describe_geometry(Model(header, 10**12, worse)), tmp_path / "log")
     found = json.loads((tmp_path / "log").read_bytes())
     assert "differ too much" in found["geometryProblem"]
