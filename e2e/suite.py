@@ -23,7 +23,10 @@ FAST = "not integration and not services and not e2e"
 PYTHON = [sys.executable, "-m"]
 PYTEST = [*PYTHON, "pytest", "-q"]
 COVERAGE = ["--cov", "--cov-report=", "--cov-fail-under=0"]  # the bound is on all stages together
-PURE = ("desired/*", "failover/*", "observed/*", "plan.py", "conditions.py", "status.py")
+PURE = (
+    *("desired/*", "failover/*", "observed/*", "vram/*", "capacity.py", "plan.py", "conditions.py"),
+    *("memory_conditions.py", "verdict.py", "status.py"),
+)
 COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 

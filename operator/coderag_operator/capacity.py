@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from coderag_operator.api import Stack
 from coderag_operator.api.gpu import Gpu
@@ -18,7 +19,7 @@ from coderag_operator.vram.builds import rule_of
 from coderag_operator.vram.planner import Plan, plan_memory
 from coderag_operator.vram.wish import Wish
 
-MOST_REPLANS = 3
+PLANS_KEPT = 1024
 UNSUPPORTED = "give a dense model, set spec.gpu.sharing to None, or use models.{role}.external"
 NO_BUDGET = (
     "spec.gpu.budgetMiB: nothing tells how much GPU memory there is; set it, or let the operator read nodes "
@@ -85,6 +86,14 @@ def plan_wishes(
     source = "; ".join([budget.source, *(describe_shortfall(role, one) for role, one in sorted(known.items()))])
     reason, message = (FITS, describe_fit(plan, source)) if plan.fits else (INFEASIBLE, describe_refusal(plan, source))
     return Outlook(reason, message, plan, source, identities=identities)
+
+
+@lru_cache(maxsize=PLANS_KEPT)
+def plan_once(
+    wishes: tuple[tuple[str, Wish], ...], budget: int, build: int | None, overhead: float, per_server: int | None
+) -> Plan:
+    """Return the plan for these wishes; every pass over a stack asks for the same one, and it takes some 20 ms."""
+    return plan_memory(dict(wishes), budget, rule_of(build), overhead, per_server)
 
 
 def find_budget(stack: Stack, sharing: Sharing, servers: int, free_mib: int | None) -> Budget | None:
