@@ -107,7 +107,8 @@ def _tolerations(prefix: str, children: tuple[str, ...]) -> Iterator[Effect]:
 def _gpu() -> Iterator[Effect]:
     pods = (CHAT, CODE, *FETCHES)
     off = _each((CHAT, CODE), "container.args", "container.resources.limits.nvidia.com/gpu")
-    yield Effect("gpu.sharing", nest("gpu.sharing", "None"), off)
+    # The files need not be where a GPU is.
+    yield Effect("gpu.sharing", nest("gpu.sharing", "None"), off | _each(FETCHES, "pod.affinity.nodeAffinity"))
     on_claims = nest("models.chat.llamaCpp.source", PVC_SOURCE)
     # With nothing else in common the two servers may part; the one on the cache stays with its fetch Job.
     apart = dict.fromkeys(

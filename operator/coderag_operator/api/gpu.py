@@ -40,14 +40,14 @@ class Gpu(Model):
     budget_mib: Annotated[int, Field(ge=256, le=LARGEST_MIB)] | None = Field(
         None,
         alias="budgetMiB",
-        description="MiB of GPU memory that both servers together may use; left out: measured, else the node's label "
-        "minus reserveMiB.",
+        description="MiB of GPU memory that both servers together may use, taken as it is; left out: measured, else "
+        "the node's label minus reserveMiB.",
     )
     reserve_mib: Annotated[int, Field(ge=0, le=LARGEST_MIB)] = Field(
         512,
         alias="reserveMiB",
-        description="MiB that stay free where the budget comes from a measurement or from the node: drivers and "
-        "displays take memory that the node's label counts as there.",
+        description="MiB that stay free where the budget comes from the node: its label counts as there what driver "
+        "and display keep. About 1100 under WSL2.",
     )
     context_overhead_mib: Annotated[int, Field(ge=0, le=65536)] = Field(
         320, alias="contextOverheadMiB", description="MiB that each process takes beside llama.cpp's buffers."

@@ -7,8 +7,19 @@ from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.gpu import find_sharing, gpu_servers
 from coderag_operator.desired.references import digests, local_servers
+from coderag_operator.sharing import GPU
 
 NODE = "kubernetes.io/hostname"
+# A volume may be bound to the node that mounts it first, and the servers have to mount it where the GPU is. Preferred:
+# the label is feature discovery's, and not every cluster has it.
+NEAR_A_GPU = {
+    "preferredDuringSchedulingIgnoredDuringExecution": [
+        {
+            "weight": 100,
+            "preference": {"matchExpressions": [{"key": f"{GPU}.present", "operator": "In", "values": ["true"]}]},
+        }
+    ]
+}
 
 
 class Placement(TypedDict):
@@ -25,6 +36,8 @@ def model_placement(context: Context, component: str) -> Placement:
     affinity: dict[str, Any] = {}
     if component != names.MODELS:
         affinity["podAntiAffinity"] = _required(context, [component])
+    elif gpu.sharing != "None":
+        affinity["nodeAffinity"] = NEAR_A_GPU
     if together := _together(context, component):
         affinity["podAffinity"] = _required(context, together)
     return {"node_selector": gpu.node_selector, "tolerations": gpu.tolerations, "affinity": affinity}

@@ -147,3 +147,17 @@ def test_who_does_not_run_here_gets_nothing() -> None:
     stack = make_stack(nest("models.code", EXTERNAL))
     assert gpu_servers(stack) == ("chat",)
     assert access(Context(stack, Inputs({})), "code") == Access()
+
+
+def test_files_are_fetched_where_a_gpu_is_if_that_can_be_told() -> None:
+    """A volume may be bound to the node of its first pod, which is the fetch."""
+
+    def wishes(*patches: dict[str, Any]) -> list[Any]:
+        jobs = [one for name, one in render(*patches).items() if name.startswith("Job/demo-fetch")]
+        nodes = [one["spec"]["template"]["spec"]["affinity"].get("nodeAffinity", {}) for one in jobs]
+        return [one.get("preferredDuringSchedulingIgnoredDuringExecution") for one in nodes]
+
+    near = {"matchExpressions": [{"key": "nvidia.com/gpu.present", "operator": "In", "values": ["true"]}]}
+    assert wishes() == [[{"weight": 100, "preference": near}]] * 2
+    assert wishes(nest("gpu.sharing", "None")) == [None, None]
+    assert all("nodeAffinity" not in pod["affinity"] for pod in pods())
