@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from benchmarks.vram.compare import TERMS, Row
@@ -20,6 +20,6 @@ def write_record(path: Path, origin: str, rows: Sequence[Row]) -> None:
 
 def _model(name: str, rows: Sequence[Row]) -> str:
     """Return a model's part of the file, one row a line."""
-    geometry = json.dumps(rows[0].geometry.to_json())
+    geometry = json.dumps(asdict(rows[0].geometry))
     lines = [json.dumps([*astuple(row.point), *astuple(row.reported)]) for row in rows]
     return f'  {json.dumps(name)}: {{"geometry": {geometry},\n   "rows": [\n    ' + ",\n    ".join(lines) + "]}"

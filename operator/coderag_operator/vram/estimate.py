@@ -1,6 +1,8 @@
 """What one llama-server takes on the device and in host memory, term by term, before it is started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 
 from coderag_model.geometry import Geometry
 
@@ -8,7 +10,7 @@ from coderag_operator.vram.builds import BuildRule
 from coderag_operator.vram.compute import device_compute, pool_bytes
 from coderag_operator.vram.host import host_terms
 from coderag_operator.vram.kv import BYTES_PER_BLOCK, cache_bytes
-from coderag_operator.vram.placement import place
+from coderag_operator.vram.placement import Placement, place
 from coderag_operator.vram.terms import DOCS, MIB, Shape, Term, term
 from coderag_operator.vram.weights import device_weights
 
@@ -32,16 +34,34 @@ def estimate(geometry: Geometry, shape: Shape, rule: BuildRule, overhead_mib: fl
     """Return what a server of this shape takes; raises ValueError naming the field that cannot be."""
     _check(shape)
     placement = place(geometry.layers, shape.gpu_layers, rule)
+    weights, cache = device_weights(geometry, placement), cache_bytes(geometry, placement.on_device, shape)
+    buffers = _buffers(geometry, replace(shape, gpu_layers=0), rule)[shape.gpu_layers]
     pool = pool_bytes(geometry, shape, rule) / MIB
     return Estimate(
         device=(
-            term("weights", device_weights(geometry, placement), "weights"),
-            term("kv", cache_bytes(geometry, placement.on_device, shape), "kv-cache"),
-            term("compute", device_compute(geometry, shape, rule, placement), "compute-buffer"),
+            term("weights", weights, "weights"),
+            term("kv", cache, "kv-cache"),
+            term("compute", buffers - weights - cache, "compute-buffer"),
             Term("overhead", overhead_mib + pool, f"{DOCS}#overhead"),
         ),
         host=tuple(host_terms(geometry, shape, rule, placement)),
     )
+
+
+@lru_cache(maxsize=1024)
+def _buffers(geometry: Geometry, shape: Shape, rule: BuildRule) -> tuple[int, ...]:
+    """Return the bytes of all buffers for each number of GPU layers, never less than with fewer layers.
+
+    The last block on the host is what the device borrows from. With caches of gigabytes it may borrow more than the
+    block takes, once it is there; such a server is planned as if it borrowed still, so that fewer layers always help.
+    """
+    placements = (place(geometry.layers, layers, rule) for layers in range(geometry.layers + 2))
+    return tuple(accumulate((_sum(geometry, shape, rule, placement) for placement in placements), max))
+
+
+def _sum(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> int:
+    own = device_weights(geometry, placement) + cache_bytes(geometry, placement.on_device, shape)
+    return own + device_compute(geometry, shape, rule, placement)
 
 
 def _check(shape: Shape) -> None:

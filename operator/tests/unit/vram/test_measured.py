@@ -27,7 +27,7 @@ def test_the_measurements_say_where_they_come_from() -> None:
 
 @pytest.mark.parametrize(("geometry", "row"), ROWS)
 def test_every_term_is_what_the_server_reported(geometry: dict[str, Any], row: dict[str, Any]) -> None:
-    model = Geometry.from_json(geometry)
+    model = Geometry(**{name: tuple(value) if isinstance(value, list) else value for name, value in geometry.items()})
     shape = Shape(model.layers + 1, row["contextTokens"], row["slots"], row["kvType"], row["ubatch"])
     found = estimate(model, shape, NEW, 0.0)
     duplicate = 0 if model.tied else model.input_bytes / MIB  # the processor keeps one copy of a tied matrix
