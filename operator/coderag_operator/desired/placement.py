@@ -49,24 +49,13 @@ def _together(context: Context, component: str) -> list[str]:
     A pod matches its own term, so the first of them can start anywhere.
     """
     on_claim = [*digests(context.stack), *([names.MODELS] if digests(context.stack) else [])]
-    if _shares(context, component):
-        return sorted({*names.ROLES, *on_claim} - _elsewhere(context, on_claim))
+    if component == names.MODELS and context.stack.spec.gpu.sharing not in ("None", "Exclusive"):
+        # By the spec alone: nodes and plan are learnt later, and another template would be another Job.
+        return sorted({*names.ROLES, *on_claim})
+    if find_sharing(context).together and component in gpu_servers(context.stack):
+        elsewhere = set(local_servers(context.stack)) - {*gpu_servers(context.stack), *on_claim}
+        return sorted({*names.ROLES, *on_claim} - elsewhere)
     return sorted(on_claim) if component in on_claim else []
-
-
-def _shares(context: Context, component: str) -> bool:
-    """Tell whether a component has to be where the shared GPU is.
-
-    A fetch Job follows the spec alone: what the nodes offer may be learnt later, and another template is another Job.
-    """
-    if component == names.MODELS:
-        return context.stack.spec.gpu.sharing not in ("None", "Exclusive")
-    return find_sharing(context).together and component in gpu_servers(context.stack)
-
-
-def _elsewhere(context: Context, on_claim: list[str]) -> set[str]:
-    """Return the servers that nothing binds to the GPU's node: all their layers are in main memory."""
-    return set(local_servers(context.stack)) - {*gpu_servers(context.stack), *on_claim}
 
 
 def _required(context: Context, components: list[str]) -> dict[str, Any]:

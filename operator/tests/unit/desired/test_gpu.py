@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from coderag_operator.desired import Inputs, build
+from coderag_operator.desired.assembly import list_fetches
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.gpu import Access, access, gpu_servers
 from coderag_operator.sharing import Sharing
+from coderag_operator.vram.terms import Shape
 from tests.specs import EXTERNAL, PVC_SOURCE, make_inputs, make_stack, nest
 
 GPU, SHARED = "nvidia.com/gpu", "nvidia.com/gpu.shared"
@@ -134,13 +136,19 @@ def test_a_server_without_layers_on_the_gpu_takes_no_share_and_goes_where_it_lik
     assert gpu_servers(make_stack(*patches)) == ("code",)
 
 
-def test_a_fetch_does_not_change_when_the_nodes_are_known() -> None:
-    auto = nest("gpu.sharing", None)
+ON_CPU, ON_GPU = Shape(0, 4096, 2, "f16", 512), Shape(29, 4096, 2, "f16", 512)
 
-    def jobs(sharing: Sharing | None) -> set[str]:
-        return {name for name in render(auto, sharing=sharing) if name.startswith("Job/")}
 
-    assert jobs(None) == jobs(Sharing("TimeSlicing", "", GPU)) == jobs(Sharing("DRA", ""))
+@pytest.mark.parametrize("sharing", [None, Sharing("TimeSlicing", "", GPU), Sharing("DRA", ""), Sharing("None", "")])
+@pytest.mark.parametrize("shapes", [{}, {"chat": ON_CPU, "code": ON_GPU}, {"chat": ON_GPU, "code": ON_CPU}])
+@pytest.mark.parametrize("mode", ["Auto", "TimeSlicing", "DRA"])
+def test_a_fetch_follows_the_spec_whatever_is_learnt_of_nodes_and_memory(
+    mode: str, sharing: Sharing | None, shapes: dict[str, Shape]
+) -> None:
+    stack = make_stack(nest("gpu.sharing", mode), nest("models.chat.llamaCpp.source", PVC_SOURCE))
+    inputs = replace(make_inputs(stack), sharing=sharing, shapes=shapes)
+    names = {one["metadata"]["name"] for one in build(stack, inputs).objects if one["kind"] == "Job"}
+    assert names == list_fetches(stack, make_inputs(stack))
 
 
 def test_who_does_not_run_here_gets_nothing() -> None:
