@@ -94,7 +94,8 @@ def plan_memory(
 def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook) -> Inputs:
     """Return the inputs with what this pass has learnt."""
     unplanned = Frozen(outlook.reason, outlook.message) if outlook.blocked else None
-    return replace(inputs, models=list_models(facts), shapes=facts.shapes, unplanned=unplanned)
+    sizes = size_servers(outlook)
+    return replace(inputs, models=list_models(facts), shapes=facts.shapes, unplanned=unplanned, sizes=sizes)
 
 
 def size_servers(outlook: Outlook) -> dict[str, int]:

@@ -43,6 +43,7 @@ class Inputs:
     cache_uid: UID of the live claim <stack>-models, empty while there is none
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
+    sizes: what each planned server takes of the GPU in MiB, where its limit has to be told
     unplanned: why the model servers of this stack cannot be planned into the GPU's memory, None when they can
     sharing: how the servers get at the GPU as the nodes allow it; None: as the spec alone tells
     """
@@ -56,6 +57,7 @@ class Inputs:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     sharing: Sharing | None = None
     unplanned: Frozen | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         pre_stop={"exec": {"command": ["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"]}},
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],
-        gpu=access(context, role),
+        gpu=access(context, role, context.inputs.sizes.get(role)),
         labels={names.serves_label(role): "true", names.VERIFIED_LABEL: "true"},
         grace_seconds=request + DRAIN_SECONDS,
         **model_placement(context, role),
