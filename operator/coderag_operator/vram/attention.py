@@ -5,8 +5,7 @@ from dataclasses import replace
 from coderag_model.geometry import Geometry
 
 from coderag_operator.vram.builds import BuildRule
-from coderag_operator.vram.kv import cells, is_windowed, layer_bytes, padded
-from coderag_operator.vram.placement import Placement
+from coderag_operator.vram.kv import cells, layer_sizes, padded, windows
 from coderag_operator.vram.terms import Shape
 
 FLOAT, HALF = 4, 2
@@ -32,12 +31,8 @@ def _masks(geometry: Geometry, shape: Shape, rule: BuildRule) -> int:
     full precision first.
     """
     element = HALF if rule.few_outputs else FLOAT + HALF
-    return element * batch_tokens(shape) * sum(_caches(geometry, shape).values())
-
-
-def _caches(geometry: Geometry, shape: Shape) -> dict[bool, int]:
-    """Return the cells of a slot in each kind of cache, by whether it is one of a window."""
-    return {is_windowed(geometry, layer): cells(geometry, layer, shape) for layer in range(geometry.layers)}
+    widths = (cells(geometry, shape, windowed) for windowed in set(windows(geometry)))
+    return element * batch_tokens(shape) * sum(widths)
 
 
 def _rotations(geometry: Geometry, shape: Shape) -> int:
@@ -49,21 +44,9 @@ def _rotations(geometry: Geometry, shape: Shape) -> int:
         return 0
     key = geometry.key_length & -geometry.key_length
     sides = (key if key >= ROTATION else 0, 0 if geometry.value_length % ROTATION else ROTATION)
-    return FLOAT * sum(side * side for side in sides) * len(_caches(geometry, shape))
+    return FLOAT * sum(side * side for side in sides) * len(set(windows(geometry)))
 
 
 def f16_copy(geometry: Geometry, shape: Shape) -> int:
     """Return the bytes of a layer's quantised cache in f16, all slots at once; CUDA's attention alone makes it."""
-    if shape.kv_type == "f16":
-        return 0
-    plain = replace(shape, kv_type="f16")
-    return max(layer_bytes(geometry, layer, plain) for layer in range(geometry.layers))
-
-
-def borrowed_cache(geometry: Geometry, shape: Shape, placement: Placement) -> int:
-    """Return the bytes for the cache of a layer in host memory: attention runs on the device, K and V are copied there.
-
-    Half as much again is lost to holes that the allocator cannot fill, at worst.
-    """
-    largest = max((layer_bytes(geometry, layer, shape) for layer in placement.on_host), default=0)
-    return largest * 3 // 2
+    return 0 if shape.kv_type == "f16" else max(layer_sizes(geometry, replace(shape, kv_type="f16")))

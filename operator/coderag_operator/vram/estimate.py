@@ -7,12 +7,12 @@ from itertools import accumulate
 from coderag_model.geometry import Geometry
 
 from coderag_operator.vram.builds import BuildRule
-from coderag_operator.vram.compute import device_compute, pool_bytes
+from coderag_operator.vram.compute import moments_of, pool_bytes
 from coderag_operator.vram.host import host_terms
-from coderag_operator.vram.kv import BYTES_PER_BLOCK, cache_bytes
-from coderag_operator.vram.placement import Placement, place
+from coderag_operator.vram.kv import BYTES_PER_BLOCK, layer_sizes
+from coderag_operator.vram.placement import place
 from coderag_operator.vram.terms import DOCS, MIB, Shape, Term, term
-from coderag_operator.vram.weights import device_weights
+from coderag_operator.vram.weights import borrowed_weight, device_weights
 
 __all__ = ["Estimate", "Shape", "Term", "estimate"]
 
@@ -34,7 +34,7 @@ def estimate(geometry: Geometry, shape: Shape, rule: BuildRule, overhead_mib: fl
     """Return what a server of this shape takes; raises ValueError naming the field that cannot be."""
     _check(shape)
     placement = place(geometry.layers, shape.gpu_layers, rule)
-    weights, cache = device_weights(geometry, placement), cache_bytes(geometry, placement.on_device, shape)
+    weights, cache = device_weights(geometry, placement), sum(layer_sizes(geometry, shape)[placement.first :])
     buffers = _buffers(geometry, replace(shape, gpu_layers=0), rule)[shape.gpu_layers]
     pool = pool_bytes(geometry, shape, rule) / MIB
     return Estimate(
@@ -55,13 +55,15 @@ def _buffers(geometry: Geometry, shape: Shape, rule: BuildRule) -> tuple[int, ..
     The last block on the host is what the device borrows from. With caches of gigabytes it may borrow more than the
     block takes, once it is there; such a server is planned as if it borrowed still, so that fewer layers always help.
     """
-    placements = (place(geometry.layers, layers, rule) for layers in range(geometry.layers + 2))
-    return tuple(accumulate((_sum(geometry, shape, rule, placement) for placement in placements), max))
+    sizes, moments = layer_sizes(geometry, shape), moments_of(geometry, shape, rule)
 
+    def needed(layers: int) -> int:
+        placement = place(geometry.layers, layers, rule)
+        weight, cache = borrowed_weight(geometry, placement, rule), max(sizes[: placement.first], default=0)
+        own = device_weights(geometry, placement) + sum(sizes[placement.first :])
+        return own + moments.device_bytes(weight, cache)
 
-def _sum(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> int:
-    own = device_weights(geometry, placement) + cache_bytes(geometry, placement.on_device, shape)
-    return own + device_compute(geometry, shape, rule, placement)
+    return tuple(accumulate(map(needed, range(geometry.layers + 2)), max))
 
 
 def _check(shape: Shape) -> None:

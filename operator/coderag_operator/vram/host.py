@@ -7,7 +7,7 @@ from coderag_model.geometry import Geometry
 from coderag_operator.vram.attention import FLOAT
 from coderag_operator.vram.builds import BuildRule
 from coderag_operator.vram.compute import host_compute
-from coderag_operator.vram.kv import cache_bytes, is_windowed, row_bytes
+from coderag_operator.vram.kv import cell_bytes, layer_sizes, windows
 from coderag_operator.vram.placement import Placement
 from coderag_operator.vram.terms import DOCS, Shape, Term, term
 from coderag_operator.vram.weights import host_blocks
@@ -21,7 +21,7 @@ def host_terms(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Pla
     """Yield the terms of host memory; weights are mapped from the file, and the kernel may drop such pages."""
     yield term("weights", host_blocks(geometry, placement), ANCHOR)
     yield term("embeddings", geometry.input_bytes, ANCHOR)
-    yield term("kv", cache_bytes(geometry, placement.on_host, shape), ANCHOR)
+    yield term("kv", sum(layer_sizes(geometry, shape)[: placement.first]), ANCHOR)
     yield term("inputs", host_compute(geometry, shape, rule), ANCHOR)
     yield term("output", FLOAT * geometry.vocabulary * shape.slots, ANCHOR)
     yield Term("prompt-cache", PROMPT_CACHE_MIB, f"{DOCS}#{ANCHOR}")
@@ -31,5 +31,5 @@ def host_terms(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Pla
 def _checkpoints(geometry: Geometry, shape: Shape) -> int:
     """Return the bytes of all copies of the windows that a server may keep, so that a prompt can be taken up again."""
     tokens = min(geometry.sliding_window, shape.context_tokens)
-    layers = [layer for layer in range(geometry.layers) if is_windowed(geometry, layer)]
-    return CHECKPOINTS * shape.slots * tokens * sum(row_bytes(geometry, layer, shape) for layer in layers)
+    heads = sum(heads for heads, windowed in zip(geometry.head_count_kv, windows(geometry), strict=True) if windowed)
+    return CHECKPOINTS * shape.slots * tokens * heads * cell_bytes(geometry, shape)

@@ -14,28 +14,26 @@ def padded(tokens: int) -> int:
     return -(-tokens // CELLS) * CELLS
 
 
-def is_windowed(geometry: Geometry, layer: int) -> bool:
-    """Tell whether a layer sees only the last tokens."""
-    return geometry.sliding_window > 0 and geometry.sliding_layers[layer]
+def windows(geometry: Geometry) -> tuple[bool, ...]:
+    """Tell of each layer whether it sees only the last tokens."""
+    return geometry.sliding_layers if geometry.sliding_window else (False,) * geometry.layers
 
 
-def cells(geometry: Geometry, layer: int, shape: Shape) -> int:
+def cells(geometry: Geometry, shape: Shape, windowed: bool) -> int:
     """Return the cells that one slot has in a layer; a window keeps one batch more than itself."""
     full = padded(shape.context_tokens)
-    return padded(min(full, geometry.sliding_window + shape.ubatch)) if is_windowed(geometry, layer) else full
+    return padded(min(full, geometry.sliding_window + shape.ubatch)) if windowed else full
 
 
-def layer_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:
-    """Return the bytes of one layer's cache for all slots (docs/vram.md#kv-cache)."""
-    return row_bytes(geometry, layer, shape) * cells(geometry, layer, shape) * shape.slots
+def cell_bytes(geometry: Geometry, shape: Shape) -> int:
+    """Return the bytes of one cell for each head: a key and a value."""
+    return (geometry.key_length + geometry.value_length) * BYTES_PER_BLOCK[shape.kv_type] // ELEMENTS
 
 
-def row_bytes(geometry: Geometry, layer: int, shape: Shape) -> int:
-    """Return the bytes of one cell of a layer: its keys and values."""
-    elements = geometry.head_count_kv[layer] * (geometry.key_length + geometry.value_length)
-    return elements * BYTES_PER_BLOCK[shape.kv_type] // ELEMENTS
-
-
-def cache_bytes(geometry: Geometry, layers: range, shape: Shape) -> int:
-    """Return the bytes of the cache of some layers."""
-    return sum(layer_bytes(geometry, layer, shape) for layer in layers)
+def layer_sizes(geometry: Geometry, shape: Shape) -> tuple[int, ...]:
+    """Return the bytes of the cache of each layer for all slots (docs/vram.md#kv-cache)."""
+    kept = windows(geometry)
+    head = {windowed: cell_bytes(geometry, shape) * cells(geometry, shape, windowed) for windowed in set(kept)}
+    return tuple(
+        heads * head[windowed] * shape.slots for heads, windowed in zip(geometry.head_count_kv, kept, strict=True)
+    )

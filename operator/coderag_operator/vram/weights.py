@@ -8,13 +8,13 @@ from coderag_operator.vram.placement import Placement
 
 def device_weights(geometry: Geometry, placement: Placement) -> int:
     """Return the bytes of weights in the device's model buffer (docs/vram.md#weights)."""
-    blocks = sum(geometry.block_bytes[layer] for layer in placement.on_device)
+    blocks = sum(geometry.block_bytes[placement.first :])
     return blocks + (geometry.output_bytes if placement.output else 0)
 
 
 def host_blocks(geometry: Geometry, placement: Placement) -> int:
     """Return the bytes of blocks that stay in host memory, the output's too if it has a tensor of its own there."""
-    blocks = sum(geometry.block_bytes[layer] for layer in placement.on_host)
+    blocks = sum(geometry.block_bytes[: placement.first])
     # Without an own tensor, an output in host memory is token_embd itself.
     return blocks + (0 if placement.output or geometry.tied else geometry.output_bytes)
 
@@ -25,4 +25,4 @@ def borrowed_weight(geometry: Geometry, placement: Placement, rule: BuildRule) -
     Rows of the output are a large batch only where a build makes them for the whole batch.
     """
     output = 0 if placement.output or rule.few_outputs else geometry.output_bytes
-    return max([output, *(geometry.largest_matrix_bytes[layer] for layer in placement.on_host)])
+    return max(output, *geometry.largest_matrix_bytes[: placement.first], 0)
