@@ -74,6 +74,8 @@ def read_token(path: Path | None) -> str | None:
 
 def read_geometry(argument: str, file_or_url: str, token: str | None) -> Geometry:
     """Return the geometry of a model; raises BadInput."""
+    if "://" in file_or_url and not file_or_url.startswith(("http://", "https://")):
+        raise BadInput(argument, "the address is neither http nor https", REMEDIES["NotFound"])
     deadline = Deadline(PATIENCE, sleep=lambda seconds: time.sleep(min(seconds, PAUSE)))
     try:
         return open_geometry(file_or_url, token, deadline=deadline, read=SILENCE)

@@ -70,6 +70,14 @@ class _Kind:
     values: Callable[[Wish, BuildRule], Knob]
     text: str
 
+    def mildest(self, role: str, values: Knob, fits: Callable[[Change], bool]) -> Iterator[Change]:
+        """Yield the change of a role's wish to the first of these values that fits, if one does."""
+        place = first_holding(values, lambda value: fits(self._change(role, value)))
+        yield from (self._change(role, value) for value in values[place : place + 1])
+
+    def _change(self, role: str, value: Any) -> Change:
+        return Change(self.field, role, value, self.text.format(role=role, value=value))
+
 
 # In the order in which a plan itself gives things up.
 _KINDS = (
@@ -103,11 +111,10 @@ def _fewer(wish: Wish, rule: BuildRule) -> Knob:
     return range((wish.given_layers or 0) - 1, fewest_layers(wish, rule) - 1, -1)
 
 
-def refuse(wishes: Wishes, limits: Limits, rule: BuildRule, overhead_mib: float) -> Refusal:
-    """Return why these wishes do not fit, and what would; only for wishes that do not fit."""
-    search = Search(wishes, rule, overhead_mib)
+def refuse(search: Search, wishes: Wishes, limits: Limits, rule: BuildRule) -> Refusal:
+    """Return why these wishes do not fit, and what would; only for wishes of which the search finds that."""
     needed = search.estimates(search.least())
-    changes = [*_changes(wishes, limits, rule, overhead_mib), _larger(needed, limits)]
+    changes = [*_changes(search, wishes, limits, rule), _larger(needed, limits)]
     return Refusal(tuple(shortages(needed, limits)), tuple(changes))
 
 
@@ -126,20 +133,16 @@ def _rank(term: Term) -> int:
     return COVERED_FIRST.index(term.name) if term.name in COVERED_FIRST else len(COVERED_FIRST)
 
 
-def _changes(wishes: Wishes, limits: Limits, rule: BuildRule, overhead_mib: float) -> Iterator[Change]:
+def _changes(search: Search, wishes: Wishes, limits: Limits, rule: BuildRule) -> Iterator[Change]:
     """Yield the mildest change of each kind for each role that fits; of code before of chat."""
+
+    def fits(change: Change) -> bool:
+        changed, _ = change.apply(wishes, limits)
+        return search.changed(changed).any_fits(limits)
+
     for kind in _KINDS:
         for role in reversed([role for role in ROLES if role in wishes]):
-            offers = [
-                Change(kind.field, role, value, kind.text.format(role=role, value=value))
-                for value in kind.values(wishes[role], rule)
-            ]
-
-            def fits(change: Change) -> bool:
-                changed, _ = change.apply(wishes, limits)
-                return Search(changed, rule, overhead_mib).best(limits) is not None
-
-            yield from offers[(place := first_holding(offers, fits)) : place + 1]
+            yield from kind.mildest(role, kind.values(wishes[role], rule), fits)
 
 
 def _larger(needed: Mapping[str, Estimate], limits: Limits) -> Change:

@@ -68,7 +68,7 @@ def plan_memory(
     estimates = search.estimates(shapes)
     in_full = search.estimates({role: _in_full(wishes[role]) for role in shapes})
     models = {role: ModelPlan(wishes[role], shapes[role], estimates[role], in_full[role]) for role in shapes}
-    refusal = refuse(wishes, limits, rule, overhead_mib) if found is None else None
+    refusal = refuse(search, wishes, limits, rule) if found is None else None
     return Plan(limits, rule, models, refusal)
 
 

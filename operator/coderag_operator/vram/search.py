@@ -41,6 +41,12 @@ class Search:
         self._rule, self._overhead = rule, overhead_mib
         self._known: dict[tuple[str, Shape], Estimate] = {}
 
+    def changed(self, wishes: Mapping[str, Wish]) -> "Search":
+        """Return the search for other wishes of the same models; what is estimated already stays so."""
+        other = Search(wishes, self._rule, self._overhead)
+        other._known = self._known
+        return other
+
     def knobs(self) -> list[Knob]:
         """Return what can be chosen, the most precious first: layers of each model, the longest context, the batch.
 
@@ -77,11 +83,15 @@ class Search:
         """
         knobs = self.knobs()
         values = [knob[-1] for knob in knobs]
-        if self._fitting(values, limits) is None:
+        if not self._hold(values, limits):
             return None
         for place, knob in enumerate(knobs):
             values[place] = self._best_value(knob, values, place, limits)
         return self._fitting(values, limits)
+
+    def any_fits(self, limits: Limits) -> bool:
+        """Return whether there are servers that fit; much cheaper than asking for the best."""
+        return self._hold([knob[-1] for knob in self.knobs()], limits)
 
     def estimates(self, shapes: Shapes) -> dict[str, Estimate]:
         """Return what each server takes."""
@@ -95,9 +105,13 @@ class Search:
         offers = (self.shapes(values, kv_type) for kv_type in KV_TYPES)
         return next((shapes for shapes in offers if limits.hold(self._totals(shapes))), None)
 
+    def _hold(self, values: Sequence[Any], limits: Limits) -> bool:
+        """Return whether these values fit in any KV type; the smaller one is the likelier."""
+        return any(limits.hold(self._totals(self.shapes(values, kv_type))) for kv_type in reversed(KV_TYPES))
+
     def _best_value(self, knob: Knob, values: list[Any], place: int, limits: Limits) -> Any:
         def holds(value: Any) -> bool:
-            return self._fitting([*values[:place], value, *values[place + 1 :]], limits) is not None
+            return self._hold([*values[:place], value, *values[place + 1 :]], limits)
 
         return knob[first_holding(knob, holds)]
 
