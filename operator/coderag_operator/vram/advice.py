@@ -81,9 +81,7 @@ class _Kind:
 
 # In the order in which a plan itself gives things up.
 _KINDS = (
-    _Kind(
-        "kv_type", lambda wish, _: ("q8_0",) if wish.kv_type == "f16" else (), "set kvCacheType of {role} to {value}"
-    ),
+    _Kind("kv_type", lambda wish, _: _other_type(wish), "set kvCacheType of {role} to {value}"),
     _Kind("ubatch", lambda wish, _: _smaller(wish), "set ubatchTokens of {role} to {value}"),
     _Kind("min_context_tokens", lambda wish, _: _shorter(wish), "let the context of {role} go down to {value} tokens"),
     _Kind("parallel", lambda wish, _: range(wish.parallel - 1, 0, -1), "set parallel of {role} to {value}"),
@@ -95,6 +93,7 @@ _KINDS = (
 
 
 def _other_type(wish: Wish) -> Knob:
+    """Return the KV type that the user did not give: mostly the smaller one, though f16 may be (see Search.knobs)."""
     return () if wish.kv_type == "Auto" else tuple(kv_type for kv_type in KV_TYPES if kv_type != wish.kv_type)
 
 

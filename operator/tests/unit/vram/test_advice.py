@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from coderag_model.geometry import Geometry
 from coderag_operator.vram import search
 from coderag_operator.vram.advice import Change, Refusal, shortages
 from coderag_operator.vram.builds import NEW, BuildRule
 from coderag_operator.vram.estimate import Estimate
 from coderag_operator.vram.planner import Plan, Wish, plan_memory
-from coderag_operator.vram.terms import Term
+from coderag_operator.vram.terms import Shape, Term
 from coderag_operator.vram.wish import Limits
 from hypothesis import assume, given, settings
 from tests.support.published_models import CHAT_3B, CODE_7B
@@ -61,6 +62,15 @@ def test_a_shorter_context_is_the_longest_that_fits() -> None:
     )
     longer = replace(CODE, min_context_tokens=cheapest.value + 256)
     assert not planned({"chat": CHAT, "code": longer}, budget).fits
+
+
+def test_a_precise_cache_is_advised_where_the_quantised_one_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def costly(geometry: Geometry, shape: Shape, rule: BuildRule, overhead_mib: float) -> Estimate:
+        return Estimate((Term("kv", {"f16": 100.0, "q8_0": 110.0}[shape.kv_type], ""),), ())
+
+    monkeypatch.setattr(search, "estimate", costly)
+    assert refused(215).cheapest.text == "set kvCacheType of code to f16"
+    assert refused(205).cheapest.text == "put code on the CPU: set its gpuLayers to 0"
 
 
 def test_where_nothing_milder_does_a_model_goes_to_the_cpu() -> None:
