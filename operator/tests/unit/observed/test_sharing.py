@@ -251,3 +251,30 @@ def test_a_choice_is_final_the_same_each_time_and_told(
     elif nodes is not None and chosen.mode != "None":
         assert chosen.nodes
         assert (chosen.memory_mib is None) == (not chosen.memory_source)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["Auto", *MODES]), NODES, st.integers(1, 2))
+def test_wherever_the_scheduler_puts_both_pods_they_share_one_gpu(
+    sharing: str, nodes: list[GpuNode], models: int
+) -> None:
+    chosen = choose(sharing, *nodes, found=DEVICES, models=models)
+    if chosen.problem is not None or chosen.mode not in ("TimeSlicing", "MPS", "HAMi"):
+        return
+    takers = [one for one in nodes if one.offered.get(chosen.resource)]
+    assert {one.name for one in takers} == set(chosen.nodes)
+    assert all(one.offered[chosen.resource] >= models for one in takers)
+    assert models == 1 or chosen.mode == "HAMi" or all(one.count <= 1 for one in takers)
+    known = [one.memory_mib for one in takers]
+    assert chosen.memory_mib in (min(known), None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NODES, st.integers(1, 2))
+def test_auto_without_a_problem_means_a_mode_that_the_spec_could_name(nodes: list[GpuNode], models: int) -> None:
+    chosen = choose("Auto", *nodes, found=DEVICES, models=models)
+    if chosen.problem is None:
+        named = choose(chosen.mode, *nodes, found=DEVICES, models=models)
+        assert (named.resource, named.nodes, named.memory_mib, named.problem) == (
+            chosen.resource, chosen.nodes, chosen.memory_mib, None,
+        )  # fmt: skip
