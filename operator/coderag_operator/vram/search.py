@@ -118,8 +118,7 @@ class Search:
     def _layers(self, wish: Wish) -> Knob:
         if wish.given_layers is not None:
             return (wish.given_layers,)
-        fewest = min(fewest_layers(wish, self._rule), wish.all_layers)
-        return range(wish.all_layers, fewest - 1, -1)
+        return range(wish.all_layers, fewest_layers(wish, self._rule) - 1, -1)
 
     def _contexts(self) -> Knob:
         most = max((padded(wish.context_tokens) for wish in self._wishes.values()), default=CELLS)

@@ -138,6 +138,12 @@ def test_a_split_device_limits_each_server() -> None:
     assert all(model.estimate.total_mib <= 2800 for model in found.models.values())
 
 
+def test_what_takes_all_there_is_fits() -> None:
+    assert Limits(10, 6).hold([6.0, 4.0])
+    assert not Limits(10, 6).hold([6.25, 1.0])
+    assert not Limits(10, 6).hold([6.0, 4.25])
+
+
 def test_the_overhead_of_a_process_is_counted_for_each() -> None:
     wishes = {"chat": CHAT, "code": CODE}
     assert plan_memory(wishes, 24000, NEW).total_mib - plan(24000).total_mib == 2 * (OVERHEAD_MIB - 160)
