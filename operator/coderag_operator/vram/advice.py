@@ -83,12 +83,10 @@ class _Kind:
 _KINDS = (
     _Kind("kv_type", lambda wish, _: _other_type(wish), "set kvCacheType of {role} to {value}"),
     _Kind("ubatch", lambda wish, _: _smaller(wish), "set ubatchTokens of {role} to {value}"),
-    _Kind("min_context_tokens", lambda wish, _: _shorter(wish), "let the context of {role} go down to {value} tokens"),
+    _Kind("min_context_tokens", lambda wish, _: _shorter(wish), "set minContextTokens of {role} to {value}"),
     _Kind("parallel", lambda wish, _: range(wish.parallel - 1, 0, -1), "set parallel of {role} to {value}"),
     _Kind("gpu_layers", lambda wish, rule: _fewer(wish, rule), "set gpuLayers of {role} to {value}"),
-    _Kind(
-        "gpu_layers", lambda wish, _: (0,) if wish.gpu_layers else (), "put {role} on the CPU: set its gpuLayers to 0"
-    ),
+    _Kind("gpu_layers", lambda *_: (0,), "put {role} on the CPU: set its gpuLayers to 0"),
 )
 
 

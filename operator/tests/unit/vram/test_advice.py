@@ -58,10 +58,18 @@ def test_a_shorter_context_is_the_longest_that_fits() -> None:
     assert (cheapest.field, cheapest.role, cheapest.text) == (
         "min_context_tokens",
         "code",
-        f"let the context of code go down to {cheapest.value} tokens",
+        f"set minContextTokens of code to {cheapest.value}",
     )
     longer = replace(CODE, min_context_tokens=cheapest.value + 256)
     assert not planned({"chat": CHAT, "code": longer}, budget).fits
+
+
+def test_no_context_below_1024_tokens_is_advised() -> None:
+    short = {"context_tokens": 1280, "min_context_tokens": 1280}
+    chat, code = replace(CHAT, **short), replace(CODE, **short)
+    at_1024 = least(chat, replace(code, min_context_tokens=1024))
+    assert refused(at_1024, chat, code).cheapest.text == "set minContextTokens of code to 1024"
+    assert "Context" not in refused(at_1024 - 1, chat, code).cheapest.text
 
 
 def test_a_precise_cache_is_advised_where_the_quantised_one_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +86,14 @@ def test_where_nothing_milder_does_a_model_goes_to_the_cpu() -> None:
     texts = [change.text for change in refused(2000, replace(CHAT, **auto), replace(CODE, **auto)).changes]
     assert texts[0] == "put code on the CPU: set its gpuLayers to 0"
     assert texts[-1].startswith("raise budgetMiB to ")
+
+
+def test_no_fewer_layers_are_advised_than_a_plan_would_choose() -> None:
+    code = replace(CODE, gpu_layers=20, parallel=1)
+    fewest = least(code=replace(code, gpu_layers=8))
+    assert "set gpuLayers of code to 8" in [change.text for change in refused(fewest, code=code).changes]
+    texts = [change.text for change in refused(fewest - 1, code=code).changes]
+    assert not any(text.startswith("set gpuLayers of code") for text in texts)
 
 
 def test_a_model_that_is_on_the_cpu_is_not_put_there() -> None:
