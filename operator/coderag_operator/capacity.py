@@ -74,7 +74,8 @@ def plan_wishes(
     free_mib: int | None,
 ) -> Outlook:
     """Return the outlook of models whose geometry is known."""
-    budget = find_budget(stack, sharing, len(wishes), free_mib)
+    on_gpu = sum(wish.given_layers != 0 for wish in wishes.values())
+    budget = find_budget(stack, sharing, on_gpu, free_mib)
     if budget is None:
         return Outlook("BudgetUnknown", NO_BUDGET)
     identities = {role: identify(stack, role, budget) for role in wishes}
@@ -85,7 +86,7 @@ def plan_wishes(
     plan = plan_memory(wishes, usable, rule_of(gpu.llama_build), float(gpu.context_overhead_mib), budget.per_server_mib)
     source = "; ".join([budget.source, *(describe_shortfall(role, one) for role, one in sorted(known.items()))])
     reason, message = (FITS, describe_fit(plan, source)) if plan.fits else (INFEASIBLE, describe_refusal(plan, source))
-    return Outlook(reason, message, plan, source, identities=identities)
+    return Outlook(reason, message, plan, source, sharing, identities=identities)
 
 
 @lru_cache(maxsize=PLANS_KEPT)
@@ -105,7 +106,7 @@ def find_budget(stack: Stack, sharing: Sharing, servers: int, free_mib: int | No
     if sharing.mode == "MPS" and sharing.memory_mib is not None:
         return under_mps(budget, sharing.memory_mib, max(1, sharing.replicas))
     if sharing.mode == "Exclusive" and gpu.budget_mib is None:
-        return Budget(budget.mib * servers, budget.mib, f"{budget.source}, of each server's own GPU")
+        return Budget(budget.mib * max(1, servers), budget.mib, f"{budget.source}, of each server's own GPU")
     return budget
 
 
@@ -115,7 +116,13 @@ def choose_source(gpu: Gpu, sharing: Sharing, free_mib: int | None) -> Budget | 
         return explicit(gpu.budget_mib)
     if free_mib is not None:
         return measured(free_mib)
-    return None if sharing.memory_mib is None else labelled(sharing.memory_mib, gpu.reserve_mib)
+    if sharing.memory_mib is None:
+        return None
+    budget = labelled(sharing.memory_mib, gpu.reserve_mib)
+    left = (
+        f"{sharing.memory_mib} MiB in the {sharing.memory_source}, less {gpu.reserve_mib} for the driver and a margin"
+    )
+    return replace(budget, source=f"{left} of {sharing.memory_mib - gpu.reserve_mib - budget.mib}")
 
 
 def identify(stack: Stack, role: str, budget: Budget) -> str:

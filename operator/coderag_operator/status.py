@@ -73,7 +73,11 @@ def build_plan(view: View, before: Mapping[str, Any]) -> Any:
     if view.invalid:
         return before.get("vramPlan")
     plan = view.outlook.plan
-    return None if plan is None else {**to_json(plan), "budgetSource": view.outlook.budget_source}
+    if plan is None:
+        return None
+    sharing = view.outlook.sharing
+    where = {"sharing": sharing.mode, "sharingReason": sharing.reason, "budgetSource": view.outlook.budget_source}
+    return {**to_json(plan), **where}
 
 
 def build_measured(view: View) -> dict[str, Any] | None:

@@ -76,6 +76,8 @@ class VramPlan(Model):
     budget_mib: int = Field(alias="budgetMiB", description="What both may take.")
     per_server_mib: int | None = Field(None, alias="perServerMiB", description="What one of them may take.")
     budget_source: Text = Field(description="Where that number comes from.")
+    sharing: Text = Field(description="How the servers get at the GPU.")
+    sharing_reason: Text = Field(description="Why so.")
     total_mib: float = mib("totalMiB", "What both take.")
     headroom_mib: float = mib("headroomMiB", "What is left of the budget.")
     full_offload_mib: float = mib("fullOffloadMiB", "What both would take with every layer on the GPU.")

@@ -1,4 +1,4 @@
-"""Reads nodes and ResourceSlices for all stacks together, at most once a minute: passes ask whenever they need them."""
+"""Reads nodes and ResourceSlices for all stacks together, at most every ten seconds: passes ask when they need them."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from coderag_operator.observed.devices import Machines, read_devices
 from coderag_operator.observed.nodes import read_node
 
 log = logging.getLogger(__name__)
-AGE_SECONDS = 60.0  # a node that comes or changes is noticed after this long at the latest
+AGE_SECONDS = 10.0  # a node that comes or changes is noticed by the first pass after this long
 T = TypeVar("T")
 
 
@@ -27,7 +27,7 @@ class Inspector:
         self._until = 0.0
 
     def __call__(self) -> Machines:
-        """Return nodes and devices, read now or less than a minute ago; raises a Failure when nothing is known yet."""
+        """Return nodes and devices, read now or a few seconds ago; raises a Failure when nothing is known yet."""
         with self._lock:
             if self._known is None or self._clock() >= self._until:
                 self._known = self._read()

@@ -78,8 +78,10 @@ def read_geometries(jobs: Iterable[Child], pods: Iterable[Child]) -> dict[str, R
     found: dict[str, Reading] = {}
     for pod in pods:
         for text in pod.details.endings if isinstance(pod.details, Pod) and pod.owner in keys else ():
-            reading = read_reading(read_entry(text) or {})
-            if reading is not None:
+            document = read_entry(text) or {}
+            reading = read_reading(document)
+            # Without a header nothing was read: a site that gives no parts of a file is asked for the whole of it.
+            if reading is not None and (reading.geometry or "header" in document):
                 found[keys[pod.owner]] = reading
     return found
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from coderag_operator.sharing import Sharing
 from coderag_operator.vram.planner import Plan
 from coderag_operator.vram.terms import Shape
 
+NO_GPU = Sharing("None", "no model server uses a GPU")
 NOT_NEEDED, FITS, INFEASIBLE = "NotNeeded", "Fits", "Infeasible"
 
 
@@ -22,6 +24,7 @@ class Outlook:
     message: str
     plan: Plan | None = None
     budget_source: str = ""
+    sharing: Sharing = NO_GPU
     pending: bool = False
     identities: Mapping[str, str] = field(default_factory=dict)
 

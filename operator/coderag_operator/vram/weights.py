@@ -25,4 +25,4 @@ def borrowed_weight(geometry: Geometry, placement: Placement, rule: BuildRule) -
     Rows of the output are a large batch only where a build makes them for the whole batch.
     """
     output = 0 if placement.output or rule.few_outputs else geometry.output_bytes
-    return max(output, *geometry.largest_matrix_bytes[: placement.first], 0)
+    return max((output, *geometry.largest_matrix_bytes[: placement.first]))

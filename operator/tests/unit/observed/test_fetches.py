@@ -52,9 +52,14 @@ def test_the_header_is_known_before_the_file_is_there() -> None:
 
 
 def test_a_model_that_cannot_be_planned_says_why() -> None:
-    said = {"ok": True, "file": "a.gguf", "geometryProblem": "a mixture of experts"}
+    said = {"ok": True, "file": "a.gguf", "header": {}, "geometryProblem": "a mixture of experts"}
     lesson = learn(Facts(), [job(complete=True)], [pod(said)], "claim", 0)
     assert lesson.facts.geometries == {SHA: Reading(None, "a mixture of experts")}
+
+
+def test_a_site_that_gives_no_parts_of_a_file_says_nothing_about_the_model() -> None:
+    said = {"ok": True, "geometryProblem": "the site sends no ranges"}
+    assert learn(Facts(), [job(active=True)], [pod(said)], "claim", 0).facts.geometries == {}
 
 
 def test_a_file_on_a_claim_of_the_user_belongs_to_no_cache_and_outlives_a_new_one() -> None:
