@@ -3,7 +3,7 @@
 llama.cpp is compiled from the source that the images pin (about 10 minutes once), linked with paper_device.cpp, and
 loads the six published shapes onto that device, with the product's settings. What the scheduler puts there is compared.
 
-    PYTHONPATH=.:operator:images/model python -m benchmarks.vram.paper --source LLAMA_CPP --build FOLDER [--model NAME]...
+    PYTHONPATH=.:operator:images/model python -m benchmarks.vram.paper --source LLAMA_CPP --build FOLDER
 
 images/llama/build.sh shows how to get the source: LLAMA_CPP is the folder `llama.cpp` in that archive.
 
