@@ -131,6 +131,11 @@ def test_the_plan_says_what_full_offload_as_wished_would_take() -> None:
     assert sum(model.in_full.total_mib for model in found.models.values()) == pytest.approx(6918.4, rel=0.01)
 
 
+def test_full_offload_keeps_what_the_user_gave() -> None:
+    given = plan(5000, replace(CHAT, kv_type="q8_0", ubatch=256), code=None).models["chat"].in_full
+    assert given == estimate(CHAT_3B, Shape(37, 4096, 1, "q8_0", 256), NEW, 160)
+
+
 def test_a_split_device_limits_each_server() -> None:
     found = plan(5600, per_server_mib=2800)
     assert shape(found, "chat")[0] == 37

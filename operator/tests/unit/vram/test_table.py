@@ -39,6 +39,7 @@ def test_a_refusal_says_what_is_missing_for_what_and_what_would_do() -> None:
     text = to_table(plan)
     assert text.startswith(f"Does not fit: {plan.refusal.deficit_mib:.1f} MiB are missing at the least.\n")
     assert re.search(r"Missing: .*[\d.]+ MiB for weights of code; [\d.]+ MiB for compute of code; ", text)
+    assert " 0.0 MiB for" not in text
     assert "Does not fit even so:\n" in text
     assert re.search(r"\nWeights alone take 6002.\d MiB; KV cache, compute .* take [\d.]+ more\.\n", text)
     changes = text.split("the cheapest first:\n")[1].splitlines()
