@@ -60,3 +60,9 @@ def _keyed(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(one, dict) and "name" in one for one in value):
         return {one["name"]: one for one in value}
     return value
+
+
+def mirrored(places: set[str]) -> set[str]:
+    """Return the places in the step before a download that change as the download itself does."""
+    step = "pod.initContainers.geometry."
+    return {place for place in places if place.startswith(step) and "container." + place.removeprefix(step) in places}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from coderag_operator.api.crd import root_schema
 from coderag_operator.desired import build
-from tests.differences import differences
+from tests.differences import differences, mirrored
 from tests.field_effects import EFFECTS, Effect
 from tests.specs import make_inputs, make_stack
 
@@ -25,12 +25,6 @@ PLANNING = {
 
 def in_template(place: str) -> bool:
     return place.startswith(("template.", "pod.", "container."))
-
-
-def mirrored(places: set[str]) -> set[str]:
-    """The step before a download is made like the download itself."""
-    step = "pod.initContainers.geometry."
-    return {place for place in places if place.startswith(step) and "container." + place.removeprefix(step) in places}
 
 
 def leaves(schema: dict[str, Any], path: str) -> set[str]:
