@@ -11,7 +11,7 @@ from coderag_operator.api.servers import LlamaCpp
 from coderag_operator.desired.context import checksum
 from coderag_operator.desired.references import local_servers, model_keys
 from coderag_operator.observed.outlook import FITS, INFEASIBLE, UNPLANNED, Outlook
-from coderag_operator.observed.vram import Reading, Shortfall
+from coderag_operator.observed.vram import Measurement, Reading, Shortfall
 from coderag_operator.sharing import Sharing
 from coderag_operator.vram.answer import given_up
 from coderag_operator.vram.budget import Budget, explicit, labelled, measured, under_mps
@@ -32,9 +32,9 @@ def plan_capacity(
     sharing: Sharing,
     geometries: Mapping[str, Reading],
     shortfalls: Mapping[str, Shortfall],
-    free_mib: int | None = None,
+    gpu: Measurement | None = None,
 ) -> Outlook:
-    """Return the outlook of a stack; `free_mib` is what was measured free while no model server held the GPU."""
+    """Return the outlook of a stack; `gpu` is what was measured while no model server held the GPU."""
     servers = local_servers(stack)
     if sharing.problem is not None:
         return Outlook(*sharing.problem)
@@ -48,7 +48,7 @@ def plan_capacity(
             advice = UNSUPPORTED.format(role=role)
             return Outlook("ModelUnsupported", f"spec.models.{role}.llamaCpp: {reading.problem}; {advice}")
     wishes = {role: make_wish(servers[role], reading) for role, reading in readings.items() if reading}
-    return plan_wishes(stack, sharing, wishes, shortfalls, free_mib)
+    return plan_wishes(stack, sharing, wishes, shortfalls, gpu)
 
 
 def make_wish(server: LlamaCpp, reading: Reading) -> Wish:
@@ -71,11 +71,11 @@ def plan_wishes(
     sharing: Sharing,
     wishes: Mapping[str, Wish],
     shortfalls: Mapping[str, Shortfall],
-    free_mib: int | None,
+    measurement: Measurement | None,
 ) -> Outlook:
     """Return the outlook of models whose geometry is known."""
     on_gpu = sum(wish.given_layers != 0 for wish in wishes.values())
-    budget = find_budget(stack, sharing, on_gpu, free_mib)
+    budget = find_budget(stack, sharing, on_gpu, measurement)
     if budget is None:
         return Outlook("BudgetUnknown", NO_BUDGET)
     identities = {role: identify(stack, role, budget) for role in wishes}
@@ -97,10 +97,10 @@ def plan_once(
     return plan_memory(dict(wishes), budget, rule_of(build), overhead, per_server)
 
 
-def find_budget(stack: Stack, sharing: Sharing, servers: int, free_mib: int | None) -> Budget | None:
+def find_budget(stack: Stack, sharing: Sharing, servers: int, measurement: Measurement | None) -> Budget | None:
     """Return what the servers may take: of the user's number, of a measurement, of the node, in this order."""
     gpu = stack.spec.gpu
-    budget = choose_source(gpu, sharing, free_mib)
+    budget = choose_source(gpu, sharing, measurement)
     if budget is None:
         return None
     if sharing.mode == "MPS" and sharing.memory_mib is not None:
@@ -110,19 +110,20 @@ def find_budget(stack: Stack, sharing: Sharing, servers: int, free_mib: int | No
     return budget
 
 
-def choose_source(gpu: Gpu, sharing: Sharing, free_mib: int | None) -> Budget | None:
+def choose_source(gpu: Gpu, sharing: Sharing, measurement: Measurement | None) -> Budget | None:
     """Return the budget of one GPU from the best source there is, None without any."""
     if gpu.budget_mib is not None:
         return explicit(gpu.budget_mib)
-    if free_mib is not None:
-        return measured(free_mib)
+    if measurement is not None and measurement.free_mib:
+        return measured(measurement.free_mib)
     if sharing.memory_mib is None:
         return None
     budget = labelled(sharing.memory_mib, gpu.reserve_mib)
     left = (
         f"{sharing.memory_mib} MiB in the {sharing.memory_source}, less {gpu.reserve_mib} for the driver and a margin"
     )
-    return replace(budget, source=f"{left} of {sharing.memory_mib - gpu.reserve_mib - budget.mib}")
+    tried = f" (not measured: {measurement.problem})" if measurement is not None and measurement.problem else ""
+    return replace(budget, source=f"{left} of {sharing.memory_mib - gpu.reserve_mib - budget.mib}{tried}")
 
 
 def identify(stack: Stack, role: str, budget: Budget) -> str:

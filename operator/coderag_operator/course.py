@@ -11,14 +11,16 @@ from coderag_operator.desired import (
     Desired,
     Frozen,
     Inputs,
+    Probe,
     build,
     keys_secret_name,
     list_fetches,
+    probe_name,
     settle,
     uses_gpu,
 )
 from coderag_operator.desired.context import Context
-from coderag_operator.desired.names import FACTS, MODELS
+from coderag_operator.desired.names import FACTS, MODELS, object_name
 from coderag_operator.failover import Decision, Pulse, Scene, decide, follow_orders, read_revisions
 from coderag_operator.failover.servers import STAND_IN
 from coderag_operator.gather import Children, Gathered, list_models
@@ -30,7 +32,9 @@ from coderag_operator.observed.details import Pod
 from coderag_operator.observed.facts import Facts, write_facts
 from coderag_operator.observed.fetches import Lesson, learn
 from coderag_operator.observed.lessons import learn_memory
-from coderag_operator.observed.outlook import Outlook
+from coderag_operator.observed.outlook import MEASURING, Outlook
+from coderag_operator.observed.probes import learn_gpu
+from coderag_operator.observed.vram import Measurement
 from coderag_operator.sharing import Sharing
 
 JOB = "Job"
@@ -52,7 +56,7 @@ def set_course(
     """Return what should be; a model that has just arrived counts at once."""
     lesson = learn_fetches(stack, gathered, children, now)
     outlook, facts = plan_memory(stack, gathered, lesson.facts, children, kube)
-    inputs = fill_in(gathered.inputs, facts, outlook)
+    inputs = fill_in(gathered.inputs, facts, outlook, find_probe(stack, gathered, facts))
     desired = build(stack, inputs)
     decision = decide(
         Scene(
@@ -80,22 +84,45 @@ def plan_memory(
 ) -> tuple[Outlook, Facts]:
     """Return the plan of the GPU's memory, and the facts with what its servers measured and taught."""
     sharing = gathered.inputs.sharing or Sharing("None", "nothing is known of the GPU")
-    outlook = plan_capacity(stack, sharing, facts.geometries, facts.shortfalls)
     pods = list_pods(children)
+    facts = replace(facts, gpus=learn_gpus(stack, sharing, facts, children))
+    known = facts.gpus.get(probe_name(sharing.measurable, sharing.driver))
+    outlook = plan_capacity(stack, sharing, facts.geometries, facts.shortfalls, known)
     measured = measure_servers(outlook, facts.measured, pods, kube)
     shortfalls = learn_memory(facts.shortfalls, measured, outlook, pods)
     if shortfalls != facts.shortfalls:
-        outlook = plan_capacity(stack, sharing, facts.geometries, shortfalls)
+        outlook = plan_capacity(stack, sharing, facts.geometries, shortfalls, known)
+    if find_probe(stack, gathered, facts):
+        outlook = MEASURING
     # What runs was planned so: while a new plan is refused, everything that speaks of the servers goes on with the old.
     shapes = facts.shapes if outlook.blocked else outlook.shapes
     return outlook, replace(facts, measured=measured, shortfalls=shortfalls, shapes=shapes)
 
 
-def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook) -> Inputs:
+def learn_gpus(stack: Stack, sharing: Sharing, facts: Facts, children: Children) -> dict[str, Measurement]:
+    """Return what was measured of GPUs; each node is measured once for each version of its driver."""
+    name = probe_name(sharing.measurable, sharing.driver)
+    job = children.get((JOB, object_name(stack, f"probe-{name}")))
+    found = learn_gpu(job, list_pods(children), sharing.measurable, sharing.driver)
+    return {**facts.gpus, **({name: found} if found and name not in facts.gpus else {})}
+
+
+def find_probe(stack: Stack, gathered: Gathered, facts: Facts) -> Probe | None:
+    """Return which GPU has to be measured before anything can be planned; only one that no model server holds."""
+    sharing = gathered.inputs.sharing
+    if sharing is None or not sharing.measurable or sharing.problem or stack.spec.gpu.budget_mib is not None:
+        return None
+    name = probe_name(sharing.measurable, sharing.driver)
+    idle = not gathered.gpu_held and not stack.spec.suspend and not stack.spec.maintenance
+    return Probe(sharing.measurable, name) if idle and name not in facts.gpus else None
+
+
+def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook, probe: Probe | None) -> Inputs:
     """Return the inputs with what this pass has learnt."""
     unplanned = Frozen(outlook.reason, outlook.message) if outlook.blocked else None
     sizes = size_servers(outlook)
-    return replace(inputs, models=list_models(facts), shapes=facts.shapes, unplanned=unplanned, sizes=sizes)
+    models = list_models(facts)
+    return replace(inputs, models=models, shapes=facts.shapes, unplanned=unplanned, sizes=sizes, probe=probe)
 
 
 def size_servers(outlook: Outlook) -> dict[str, int]:

@@ -44,6 +44,7 @@ class Gathered:
     facts: Facts
     problems: tuple[Problem, ...] = ()
     new_keys: bool = False
+    gpu_held: bool = False  # by a model server, of whichever stack
 
 
 def gather(

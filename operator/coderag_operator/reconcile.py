@@ -13,7 +13,7 @@ from typing import Any
 from coderag_operator.api import InvalidSpec, parse
 from coderag_operator.conditions import WAITING, compute
 from coderag_operator.course import find_debris, set_course
-from coderag_operator.desired import keys_secret_name
+from coderag_operator.desired import ROLES, keys_secret_name
 from coderag_operator.errors import Transient, Vanished
 from coderag_operator.events import Notice, announce_keys, find_notices, tell
 from coderag_operator.execute import Done, Executor
@@ -56,6 +56,7 @@ class Seen:
     index: Index | None = None
     failures: int = 0
     pulses: Mapping[str, Pulse] = field(default_factory=dict)  # of model servers, by the UID of their pod
+    gpu_held: bool = False  # some stack has a model server
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
     """Do a pass over a stack whose spec is valid."""
     stack = parse(seen.body)
     gathered = gather(stack, children, tools.kube, seen.memory, tools.images, tools.machines)
+    gathered = replace(gathered, gpu_held=seen.gpu_held or has_servers(children))
     course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp())
     planned = plan(course.desired, children.values(), stack.uid, seen.memory.applied)
     executor = Executor(tools.kube, seen.memory, stack.uid, children)
@@ -122,6 +124,11 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
         outcome, requeue_after=due, status_written=reported.status_written, conditions=reported.conditions,
         notices=(*told, *reported.notices),
     )  # fmt: skip
+
+
+def has_servers(children: Children) -> bool:
+    """Tell whether a model server of the stack is there or wanted, whose memory a measurement would not see as free."""
+    return any(child.component in ROLES and child.kind in ("Pod", "Deployment") for child in children.values())
 
 
 def find_moves(before: Mapping[str, RoleState], now: Mapping[str, RoleState]) -> Iterator[tuple[str, str]]:

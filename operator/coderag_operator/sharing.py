@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coderag_operator.api.gpu import Gpu, Mode
 
 GPU = "nvidia.com/gpu"
+MEASURABLE = frozenset({"TimeSlicing", "RuntimeClass", "DRA"})  # a process of ours sees the whole GPU
 TOGETHER = frozenset({"TimeSlicing", "MPS", "DRA", "HAMi", "RuntimeClass"})  # both servers use one GPU
 COUNTED = frozenset({"TimeSlicing", "MPS", "HAMi", "Exclusive"})  # by a resource that the scheduler counts
 
@@ -41,6 +42,11 @@ class Sharing:
     def together(self) -> bool:
         """Tell whether both servers use one GPU, and so have to be on one node."""
         return self.mode in TOGETHER
+
+    @property
+    def measurable(self) -> str:
+        """Return the node whose GPU can be measured, empty where several could be meant or each process sees a part."""
+        return self.nodes[0] if self.mode in MEASURABLE and len(self.nodes) == 1 else ""
 
     @property
     def share_mib(self) -> int | None:

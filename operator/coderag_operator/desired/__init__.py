@@ -6,7 +6,7 @@ No clock, no randomness, no cluster access: equal arguments give equal objects, 
 from coderag_operator.api import Stack
 from coderag_operator.desired import names
 from coderag_operator.desired.assembly import build, list_fetches, uses_gpu
-from coderag_operator.desired.inputs import Desired, Frozen, Inputs, ModelFact, SecretFact
+from coderag_operator.desired.inputs import Desired, Frozen, Inputs, ModelFact, Probe, SecretFact
 from coderag_operator.desired.names import (
     COMPONENTS,
     FIELD_MANAGER,
@@ -23,6 +23,7 @@ from coderag_operator.desired.names import (
     labels,
     service_url,
 )
+from coderag_operator.desired.probe import probe_name
 from coderag_operator.desired.references import (
     SecretReference,
     config_map_references,
@@ -46,6 +47,7 @@ __all__ = [
     "Frozen",
     "Inputs",
     "ModelFact",
+    "Probe",
     "SecretFact",
     "SecretReference",
     "Stack",
@@ -59,6 +61,7 @@ __all__ = [
     "list_fetches",
     "model_keys",
     "names",
+    "probe_name",
     "secret_references",
     "service_url",
     "settle",

@@ -12,6 +12,7 @@ from coderag_operator.desired import (
     models,
     names,
     network,
+    probe,
     qdrant,
     rag,
 )
@@ -27,6 +28,7 @@ Builder = Callable[[Context], Iterable[Manifest]]
 # What a component always has, whatever else is missing: accounts, Services, claims, disruption budgets, policies.
 SURROUNDINGS: tuple[Builder, ...] = (
     llama.surroundings,
+    probe.probes,
     models.surroundings,
     embedding.surroundings,
     qdrant.surroundings,

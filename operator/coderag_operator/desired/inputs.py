@@ -34,6 +34,14 @@ class Frozen:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A measurement that is wanted: of the GPU of this node, under the name that its driver has a part in."""
+
+    node: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything that `build` needs besides the stack. A name that is absent is missing in the cluster.
 
@@ -44,6 +52,7 @@ class Inputs:
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
     sizes: what each planned server takes of the GPU in MiB, where its limit has to be told
+    probe: which node's GPU is to be measured, None: none
     unplanned: why the model servers of this stack cannot be planned into the GPU's memory, None when they can
     sharing: how the servers get at the GPU as the nodes allow it; None: as the spec alone tells
     """
@@ -57,6 +66,7 @@ class Inputs:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     sharing: Sharing | None = None
     unplanned: Frozen | None = None
+    probe: Probe | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -63,7 +63,7 @@ class Workers:
         failures = self._queue.failures(key)
         children = self._store.children(key)
         pulses = self._model_prober.pulses(children)
-        seen = Seen(body, children, memory, self._prober.report(key), failures, pulses)
+        seen = Seen(body, children, memory, self._prober.report(key), failures, pulses, bool(self._store.model_pods()))
         try:
             outcome = await self._run(seen)
         except Failure as failure:

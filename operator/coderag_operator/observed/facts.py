@@ -12,9 +12,11 @@ from coderag_operator.observed.entries import number_of, read_entry, text_of
 from coderag_operator.observed.roles import RoleState, read_role, write_role
 from coderag_operator.observed.vram import (
     Measured,
+    Measurement,
     Reading,
     Shortfall,
     read_measured,
+    read_measurement,
     read_reading,
     read_shape,
     read_shortfall,
@@ -25,7 +27,7 @@ from coderag_operator.vram.terms import Shape
 
 MODEL, FETCH, ROLE, KEYS = "model.", "fetch.", "role.", "keys"
 Fact = TypeVar("Fact")
-GEOMETRY, SHAPE, MEASURED, SHORTFALL = "geometry.", "shape.", "measured.", "shortfall."
+GEOMETRY, SHAPE, MEASURED, SHORTFALL, GPU = "geometry.", "shape.", "measured.", "shortfall.", "gpu."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Failed:
 class Facts:
     """Everything in the ConfigMap: models and failed fetches by SHA-256, roles, the UID of the keys Secret we made.
 
-    geometries: by the key of the model file; shapes, measured, shortfalls: by role
+    geometries: by the key of the model file; shapes, measured, shortfalls: by role; gpus: by the name of the probe
     """
 
     models: Mapping[str, Fetched] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Facts:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     measured: Mapping[str, Measured] = field(default_factory=dict)
     shortfalls: Mapping[str, Shortfall] = field(default_factory=dict)
+    gpus: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 def read_facts(values: Mapping[str, str]) -> Facts:
@@ -78,6 +81,7 @@ def read_facts(values: Mapping[str, str]) -> Facts:
         shapes=select(found, SHAPE, read_shape),
         measured=select(found, MEASURED, read_measured),
         shortfalls=select(found, SHORTFALL, read_shortfall),
+        gpus=select(found, GPU, read_measurement),
     )
 
 
@@ -105,6 +109,7 @@ def write_facts(facts: Facts) -> dict[str, str]:
     entries |= {SHAPE + role: asdict(shape) for role, shape in facts.shapes.items()}
     entries |= {MEASURED + role: write_measured(measured) for role, measured in facts.measured.items()}
     entries |= {SHORTFALL + role: asdict(shortfall) for role, shortfall in facts.shortfalls.items()}
+    entries |= {GPU + name: asdict(measurement) for name, measurement in facts.gpus.items()}
     if facts.keys_uid:
         entries[KEYS] = {"uid": facts.keys_uid}
     return {name: json.dumps(entry, sort_keys=True, ensure_ascii=False) for name, entry in sorted(entries.items())}

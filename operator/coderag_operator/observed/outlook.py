@@ -45,4 +45,5 @@ class Outlook:
         return {role: model.shape for role, model in self.plan.models.items()} if self.plan and fits else {}
 
 
+MEASURING = Outlook("Measuring", "what is free of the GPU is being measured", pending=True)
 UNPLANNED = Outlook(NOT_NEEDED, "no model server uses a GPU")

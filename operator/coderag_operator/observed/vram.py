@@ -44,6 +44,22 @@ class Shortfall:
     seen: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """MiB that were free on a node's GPU while no model server held any of it; `problem` where that was not told."""
+
+    node: str
+    driver: str
+    free_mib: int = 0
+    problem: str = ""
+
+
+def read_measurement(entry: Mapping[str, Any]) -> Measurement:
+    """Return what was measured of a GPU."""
+    free = max(0, number_of(entry, "free_mib"))
+    return Measurement(text_of(entry, "node"), text_of(entry, "driver"), free, text_of(entry, "problem"))
+
+
 def read_reading(entry: Mapping[str, Any]) -> Reading | None:
     """Return what a fetch Job reported or a fact holds of a header, None when it is neither."""
     if problem := text_of(entry, "geometryProblem"):

@@ -64,6 +64,8 @@ class Simulation:
     failures: int = 0
     geometries: dict[str, Geometry] = field(default_factory=dict)  # of the model of a digest
     machines: Machines = field(default_factory=Machines)
+    devices: str = ""  # what llama-server lists on the node
+    servers_of_others: bool = False
 
     def __post_init__(self) -> None:
         self.memory = self.fresh_memory()
@@ -121,7 +123,9 @@ class Simulation:
         body, children = view or self.view()
         tools = Tools(self.kube, IMAGES, lambda: self.now, lambda: self.machines)
         try:
-            seen = Seen(body, children, self.memory, self.index, self.failures, self.servers.pulses())
+            seen = Seen(
+                body, children, self.memory, self.index, self.failures, self.servers.pulses(), self.servers_of_others
+            )
             outcome = reconcile(tools, seen)
         except Failure:
             self.failures += 1
@@ -166,6 +170,8 @@ class Simulation:
     def finish(self, job: dict[str, Any]) -> None:
         """End a Job, with a pod that says how it went."""
         metadata = job["metadata"]
+        if "-probe-" in metadata["name"]:
+            return self.end(job, bool(self.devices), self.devices)
         digest = metadata["annotations"]["coderag.dev/sha256"]
         header = {
             "architecture": "llama",
@@ -187,8 +193,13 @@ class Simulation:
                 **geometry,
             },
         )
+        return self.end(job, bool(said.get("ok")), json.dumps(said))
+
+    def end(self, job: dict[str, Any], good: bool, said: str) -> None:
+        """End a Job well or not, with the last words of its pod."""
+        metadata = job["metadata"]
         name = f"{metadata['name']}-{metadata['uid']}"
-        ended = {"state": {"terminated": {"exitCode": 0 if said.get("ok") else 1, "message": json.dumps(said)}}}
+        ended = {"state": {"terminated": {"exitCode": 0 if good else 1, "message": said}}}
         self.kube.add(
             {
                 "apiVersion": "v1", "kind": "Pod", "status": {"phase": "Succeeded", "containerStatuses": [ended]},
@@ -198,7 +209,7 @@ class Simulation:
                 },
             }
         )  # fmt: skip
-        kind = "Complete" if said.get("ok") else "Failed"
+        kind = "Complete" if good else "Failed"
         status = {"conditions": [{"type": kind, "status": "True"}]}
         self.kube.edit(("Job", NAMESPACE, metadata["name"]), lambda one: one.update(status=status))
 

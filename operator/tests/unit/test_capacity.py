@@ -6,7 +6,7 @@ import pytest
 from coderag_operator.capacity import plan_capacity
 from coderag_operator.desired.references import model_keys
 from coderag_operator.observed.outlook import Outlook
-from coderag_operator.observed.vram import Reading, Shortfall
+from coderag_operator.observed.vram import Measurement, Reading, Shortfall
 from coderag_operator.sharing import Sharing
 from tests.specs import EXTERNAL, PVC_SOURCE, make_stack, nest
 from tests.support.published_models import CHAT_3B, CODE_7B
@@ -19,7 +19,8 @@ def look(*patches, sharing=SHARED, readings=None, shortfalls=None, free=None) ->
     stack = make_stack(*patches)
     known = {"chat": Reading(CHAT_3B), "code": Reading(CODE_7B)} | (readings or {})
     geometries = {key: known[role] for role, key in model_keys(stack).items() if known[role] is not None}
-    return plan_capacity(stack, sharing, geometries, shortfalls or {}, free)
+    gpu = None if free is None else Measurement("one", "580", free)
+    return plan_capacity(stack, sharing, geometries, shortfalls or {}, gpu)
 
 
 def budget(mib):

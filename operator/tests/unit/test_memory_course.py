@@ -5,7 +5,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from coderag_operator.observed.devices import Machines
 from tests.specs import merge, nest
+from tests.support.machines import sliced
 from tests.support.published_models import CHAT_3B, CODE_7B
 from tests.support.simulation import NAMESPACE, SHA, Simulation, external, llama
 
@@ -251,3 +253,78 @@ def test_without_a_number_for_the_memory_the_field_is_asked_for(sharing: str) ->
     simulation.settle()
     assert condition(simulation, "VramPlanned") == ("False", "BudgetUnknown")
     assert "spec.gpu.budgetMiB" in simulation.conditions["Ready"]["message"]
+
+
+CUDA = "Available devices:\n  CUDA0: NVIDIA GeForce RTX 4060 (8188 MiB, 7100 MiB free)\n"
+
+
+def shared_node(**more: Any) -> Simulation:
+    spec = {"models": {"chat": llama("chat"), "code": llama("code")}, **more}
+    simulation = Simulation(spec, machines=Machines((sliced(memory=8188),), ()), devices=CUDA)
+    simulation.geometries = {SHA["chat"]: CHAT_3B, SHA["code"]: CODE_7B}
+    return simulation
+
+
+def probes(simulation: Simulation) -> list[str]:
+    return [name for kind, _, name in simulation.kube.objects if kind == "Job" and "-probe-" in name]
+
+
+def source(simulation: Simulation) -> str:
+    return str(simulation.stack["status"]["vramPlan"]["budgetSource"])
+
+
+def test_an_idle_gpu_is_measured_before_anything_is_planned() -> None:
+    simulation = shared_node()
+    simulation.step()
+    simulation.step()
+    assert len(probes(simulation)) == 1
+    assert condition(simulation, "VramPlanned") == ("Unknown", "Measuring")
+    assert not has_server(simulation, "chat")
+    simulation.settle()
+    assert "7100 MiB measured free" in source(simulation)
+    assert condition(simulation, "VramPlanned") == ("True", "Fits")
+    assert probes(simulation) == []
+
+
+def test_a_probe_runs_on_the_node_that_it_measures_and_asks_for_the_gpu_as_a_server_does() -> None:
+    simulation = shared_node()
+    simulation.step()
+    simulation.step()
+    pod = simulation.kube.objects["Job", NAMESPACE, probes(simulation)[0]]["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"kubernetes.io/hostname": "a"}
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_what_was_measured_is_not_measured_again() -> None:
+    simulation = shared_node()
+    simulation.settle()
+    simulation.devices = CUDA.replace("7100", "100")
+    simulation.restart()
+    simulation.settle()
+    edit(simulation, "models.chat.llamaCpp.contextTokens", 2048)
+    simulation.settle()
+    assert "7100 MiB measured free" in source(simulation)
+
+
+@pytest.mark.parametrize("devices", ["", "Available devices:\n"])
+def test_where_no_device_is_seen_the_nodes_label_has_to_do(devices: str) -> None:
+    simulation = shared_node()
+    simulation.devices = devices
+    simulation.settle()
+    assert "8188 MiB in the label" in source(simulation)
+    assert "not measured" in source(simulation)
+
+
+def test_a_number_of_the_user_is_not_measured_against() -> None:
+    simulation = shared_node(gpu={"budgetMiB": 7000})
+    simulation.settle()
+    assert "spec.gpu.budgetMiB" in source(simulation)
+    assert not [name for verb, (kind, _, name) in simulation.kube.writes if "-probe-" in name]
+
+
+def test_a_gpu_that_somebody_uses_is_not_measured() -> None:
+    simulation = shared_node()
+    simulation.servers_of_others = True
+    simulation.settle()
+    assert "8188 MiB in the label" in source(simulation)
+    assert not [name for verb, (kind, _, name) in simulation.kube.writes if "-probe-" in name]

@@ -5,7 +5,7 @@ import json
 import pytest
 from coderag_operator.observed.facts import Facts, Failed, Fetched, read_facts, write_facts
 from coderag_operator.observed.serverlog import Buffers
-from coderag_operator.observed.vram import Measured, Reading, Shortfall
+from coderag_operator.observed.vram import Measured, Measurement, Reading, Shortfall
 from coderag_operator.vram.terms import Shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +36,7 @@ SHORTFALL = st.builds(Shortfall, TEXT, COUNT, COUNT, TEXT, st.lists(TEXT, max_si
         shapes=st.dictionaries(ROLE, SHAPE),
         measured=st.dictionaries(ROLE, st.builds(Measured, TEXT, st.none() | BUFFERS)),
         shortfalls=st.dictionaries(ROLE, SHORTFALL),
+        gpus=st.dictionaries(DIGEST, st.builds(Measurement, TEXT, TEXT, COUNT, TEXT)),
     )
 )
 def test_facts_survive_the_way_through_the_configmap(facts: Facts) -> None:
