@@ -65,12 +65,13 @@ CHECK = Stage(
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
 UNIT = pytest_stage("unit", "-m", FAST, "--ignore=images")
 UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
+SERVICE_TESTS = ("images/rag", "images/gateway", "images/embedding")
 INNER = (
-    pytest_stage("inner-services", "-m", f"{FAST} and not slow", "images/rag", "images/gateway", cover=False),
+    pytest_stage("inner-services", "-m", f"{FAST} and not slow", *SERVICE_TESTS, "operator/tests/golden", cover=False),
     pytest_stage(
         "inner",
         *("-m", f"{FAST} and not slow"),
-        *("operator/tests/unit", "operator/tests/golden", "images/embedding", "images/model", "images/llama"),
+        *("operator/tests/unit", "images/model", "images/llama"),
         cover=False,
     ),
 )

@@ -72,6 +72,7 @@ def outcome(content: bytes) -> str:
     return "Read" if stream.taken <= len(content) else "ReadTwice"
 
 
+@pytest.mark.slow
 def test_ten_thousand_mutated_headers_are_measured_or_refused():
     originals = list(headers())
     assert {outcome(content) for content in originals} == {"Read"}
@@ -79,6 +80,7 @@ def test_ten_thousand_mutated_headers_are_measured_or_refused():
     assert found == REASONS | {"Read"}
 
 
+@pytest.mark.slow
 def test_a_thousand_of_them_never_take_much_memory():
     originals = list(headers())
     tracemalloc.start()
@@ -128,6 +130,7 @@ def many_texts() -> bytes:
     return start(0, 2) + pair("v", ARRAY, (STRING, [""] * 150_000)) + pair("w", ARRAY, (STRING, ["é"] * 150_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [many_tensors, many_keys, many_lists, many_texts])
 def test_the_fattest_headers_stay_below_64_mib(make):
     content = make()
