@@ -6,7 +6,7 @@ export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/ga
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover test-failover clean-cache
+.PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover bench-vram test-failover clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-failover: .venv/.ready ## Every fault of the failover table on a cluster, e
 
 bench-failover: .venv/.ready ## What callers see of faults, beside a plain stack; prints the table (about 90 minutes)
 	$(BIN)/python benchmarks/failover.py
+
+bench-vram: .venv/.ready ## Planned memory beside what a real llama-server reports, in one table
+	$(BIN)/python benchmarks/vram.py
 
 bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
 	$(BIN)/python benchmarks/reconcile.py

@@ -22,6 +22,7 @@ from coderag_operator.desired.workloads import (
     service,
     service_account,
 )
+from coderag_operator.vram.host import CHECKPOINTS
 
 MODEL_FOLDER = "/models"
 ALL_LAYERS = 999
@@ -119,6 +120,7 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--cache-type-k": server.kv_cache_type,
         "--cache-type-v": server.kv_cache_type,
         "--cache-ram": 512,
+        "--ctx-checkpoints": CHECKPOINTS,
         "--load-mode": "mmap",
         "--threads": threads(size(role, server.resources)),
         # Each stream holds a thread until its end; health and metrics must find a free one all the same.

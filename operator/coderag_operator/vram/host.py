@@ -14,7 +14,7 @@ from coderag_operator.vram.weights import host_blocks
 
 ANCHOR = "host-memory"
 PROMPT_CACHE_MIB = 512.0  # --cache-ram, which the operator always gives
-CHECKPOINTS = 32  # --ctx-checkpoints of a slot, the server's default
+CHECKPOINTS = 4  # --ctx-checkpoints of a slot; the server's own 32 take gigabytes with windowed models
 
 
 def host_terms(geometry: Geometry, shape: Shape, rule: BuildRule, placement: Placement) -> Iterator[Term]:
