@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from coderag_operator.clients.limited import TooLarge, read_limited
 from coderag_operator.observed.index import Index, read_index
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
@@ -26,20 +27,12 @@ async def read_status(client: httpx.AsyncClient, base: str, key: str) -> Index:
             if response.status_code in (401, 403):
                 raise Refused
             response.raise_for_status()
-            document = parse(await read_limited(response))
+            document = parse(await read_limited(response, SIZE_LIMIT))
     except httpx.HTTPError as error:
         raise Unavailable(type(error).__name__) from None
+    except TooLarge as error:
+        raise Unavailable(str(error)) from None
     return read_index(document)
-
-
-async def read_limited(response: httpx.Response) -> bytes:
-    """Return the body, as long as it is not larger than a status can be."""
-    body = b""
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > SIZE_LIMIT:
-            raise Unavailable("the answer is too large")
-    return body
 
 
 def parse(body: bytes) -> dict[str, Any]:

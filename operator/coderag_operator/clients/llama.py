@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from coderag_operator.clients.limited import read_limited
 from coderag_operator.failover.progress import Counters, Read
 
 WORK = ("n_decode_total", "tokens_predicted_total", "prompt_tokens_total")
@@ -16,11 +17,12 @@ QUESTION = {"messages": [{"role": "user", "content": "ping"}], "max_tokens": 1, 
 async def read_counters(client: httpx.AsyncClient, base: str, key: str, limit: float) -> tuple[Read, Counters | None]:
     """Return the counters of a server; silence and failure are told apart, because only silence may mean a hang."""
     try:
-        answer = await client.get(f"{base}/metrics", headers=bearer(key), timeout=limit)
-        if answer.status_code in (401, 403):
-            return Read.REFUSED, None
-        answer.raise_for_status()
-        return Read.ANSWERED, parse_counters(answer.text[:SIZE_LIMIT])
+        async with client.stream("GET", f"{base}/metrics", headers=bearer(key), timeout=limit) as answer:
+            if answer.status_code in (401, 403):
+                return Read.REFUSED, None
+            answer.raise_for_status()
+            page = await read_limited(answer, SIZE_LIMIT)
+        return Read.ANSWERED, parse_counters(page.decode(errors="replace"))
     except (httpx.ReadTimeout, httpx.WriteTimeout):
         return Read.SILENT, None
     except (httpx.HTTPError, ValueError):

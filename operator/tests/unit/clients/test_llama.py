@@ -1,6 +1,6 @@
 """What a llama.cpp server says about itself, and what its silence is taken for."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -60,6 +60,14 @@ async def test_counters_are_read():
 )
 async def test_only_silence_counts_as_silence(answer: Callable[[httpx.Request], httpx.Response], read: Read):
     assert await counters(answer) == (read, None)
+
+
+async def test_a_page_without_an_end_is_not_read_for_ever():
+    async def grow() -> AsyncIterator[bytes]:
+        while True:
+            yield b"# more\n" * 4096
+
+    assert await counters(lambda _: httpx.Response(200, content=grow())) == (Read.FAILED, None)
 
 
 @pytest.mark.parametrize(
