@@ -34,7 +34,7 @@ from coderag_operator.observed.fetches import Lesson, learn
 from coderag_operator.observed.lessons import learn_memory
 from coderag_operator.observed.outlook import MEASURING, Outlook
 from coderag_operator.observed.probes import learn_gpu
-from coderag_operator.observed.vram import Measurement
+from coderag_operator.observed.vram import Measurement, Shortfall
 from coderag_operator.sharing import Sharing
 
 JOB = "Job"
@@ -89,7 +89,7 @@ def plan_memory(
     known = facts.gpus.get(probe_name(sharing.measurable, sharing.driver))
     outlook = plan_capacity(stack, sharing, facts.geometries, facts.shortfalls, known)
     measured = measure_servers(outlook, facts.measured, pods, kube)
-    shortfalls = learn_memory(facts.shortfalls, measured, outlook, pods)
+    shortfalls = learn_shortfalls(stack, gathered, replace(facts, measured=measured), outlook, pods)
     if shortfalls != facts.shortfalls:
         outlook = plan_capacity(stack, sharing, facts.geometries, shortfalls, known)
     if find_probe(stack, gathered, facts):
@@ -97,6 +97,22 @@ def plan_memory(
     # What runs was planned so: while a new plan is refused, everything that speaks of the servers goes on with the old.
     shapes = facts.shapes if outlook.blocked else outlook.shapes
     return outlook, replace(facts, measured=measured, shortfalls=shortfalls, shapes=shapes)
+
+
+def learn_shortfalls(
+    stack: Stack, gathered: Gathered, facts: Facts, outlook: Outlook, pods: list[Child]
+) -> dict[str, Shortfall]:
+    """Return what fell short; a server that was started otherwise than planned now tells nothing about this plan."""
+    if learn_memory(facts.shortfalls, facts.measured, outlook, pods) == facts.shortfalls:
+        return dict(facts.shortfalls)  # as in nearly every pass: nothing has to be built to tell the servers apart
+    inputs = fill_in(gathered.inputs, replace(facts, shapes=outlook.shapes), outlook, None)
+    wanted = read_revisions(build(stack, inputs), STAND_IN)
+    planned = [
+        pod for pod in pods if isinstance(pod.details, Pod) and pod.details.revision == wanted.get(pod.component)
+    ]
+    uids = {pod.uid for pod in planned}
+    measured = {role: one for role, one in facts.measured.items() if one.pod_uid in uids}
+    return learn_memory(facts.shortfalls, measured, outlook, planned)
 
 
 def learn_gpus(stack: Stack, sharing: Sharing, facts: Facts, children: Children) -> dict[str, Measurement]:

@@ -204,11 +204,30 @@ def test_a_server_that_runs_out_of_memory_is_planned_with_fewer_layers_a_bounded
     layers = [simulation.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"]]
     for restart in range(5):
         end_for_want_of_memory(simulation, "code", restart)
-        simulation.step()
+        simulation.settle()
         layers.append(simulation.stack["status"]["vramPlan"]["models"]["code"]["gpuLayers"])
     assert layers[1] < layers[0]
     assert layers[3:] == [layers[3]] * 3
     assert "ran out of GPU memory" in simulation.conditions["VramPlanned"]["message"]
+
+
+def test_a_server_of_another_template_teaches_nothing_about_the_new_plan() -> None:
+    simulation = gpu_stack(24000, models={"chat": llama("chat"), "code": llama("code", contextTokens=32768)})
+    with_logs(simulation)
+    edit(simulation, "models.code.llamaCpp.contextTokens", 2048)
+    simulation.step()
+    assert "took more than was planned" not in simulation.conditions["VramPlanned"]["message"]
+    simulation.settle()
+    assert not [name for name in simulation.child("ConfigMap", "facts")["data"] if name.startswith("shortfall.")]
+
+
+def test_a_server_that_ran_out_of_memory_teaches_nothing_about_the_plan_that_puts_it_right() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    end_for_want_of_memory(simulation, "code", 0)
+    edit(simulation, "models.code.llamaCpp.contextTokens", 2048)
+    simulation.settle()
+    assert "ran out of GPU memory" not in simulation.conditions["VramPlanned"]["message"]
 
 
 def test_an_operator_that_restarts_plans_the_same() -> None:
