@@ -1,4 +1,4 @@
-"""What a query asks for: its class, the identifiers in it and its words.
+"""What a query asks for: its class, the identifiers and files in it and its words.
 
 Decided by rules and not by a model: they cost microseconds, are the same tomorrow and can be read.
 """
@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from coderag_rag.keyword import tokens
+from coderag_rag.query.mentions import Mention, mentions, whole_path
 from coderag_rag.query.weights import QueryClass
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*", re.ASCII)
@@ -22,6 +23,7 @@ _CODE = re.compile(
     r"[{};]\s*$|=>|==|!=|&&|\|\||:=|\w\(.*\)\s*[:{;]|^\s*(?:def|class|func|fn|import|from|return)\s.*[(:.]", re.M
 )
 _TEST_WORDS = re.compile(r"\b(?:tests?|tested|testing|pytest|unittest|fixtures?|mocks?)\b|테스트", re.IGNORECASE)
+_HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
 _STOP_WORDS = frozenset(
     tokens(
         "a an and are as at be by can code do does file find for from function get has have how i if in is it its me"
@@ -40,22 +42,28 @@ class Query:
     identifiers: tuple[str, ...]
     words: frozenset[str]
     wants_tests: bool
+    files: tuple[Mention, ...] = ()
 
 
 def analyse(text: str) -> Query:
     """Read a query."""
     kind = classify(text)
     words = frozenset(tokens(text)) - _STOP_WORDS
-    return Query(text, kind, _identifiers(text, kind), words, bool(_TEST_WORDS.search(text)))
+    files = tuple(mentions(text, kind))
+    return Query(text, kind, _identifiers(text, kind), words, bool(_TEST_WORDS.search(text)), files)
 
 
 def classify(text: str) -> QueryClass:
-    """Return the class of a query: one name, an error with its trace, a piece of code, or prose."""
+    """Return the class of a query, the first that fits: a path, a name, an error, code, Korean, or other words."""
+    if whole_path(text):
+        return QueryClass.PATH
     if _IDENTIFIER.fullmatch(_bare_name(text)):
         return QueryClass.SYMBOL
     if _TRACE.search(text):
         return QueryClass.ERROR_TRACE
-    return QueryClass.CODE if _CODE.search(text) else QueryClass.PROSE
+    if _CODE.search(text):
+        return QueryClass.CODE
+    return QueryClass.KOREAN if _HANGUL.search(text) else QueryClass.PROSE
 
 
 def _bare_name(text: str) -> str:

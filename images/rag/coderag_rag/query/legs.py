@@ -1,4 +1,4 @@
-"""The three legs of a search, run at the same time: meaning, words, and exact names.
+"""The legs of a search, run at the same time: meaning, words, exact names, and files that are named.
 
 A leg that cannot run is left out and named in `degraded`; only Qdrant itself is needed by all of them.
 """
@@ -15,6 +15,7 @@ from coderag_rag.keyword import query_vector
 from coderag_rag.query.analysis import Query, symbol_spellings
 from coderag_rag.query.effort import Effort
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.mentions import Named, resolve
 from coderag_rag.query.reader import QDRANT, IndexReader, IndexRefused
 from coderag_rag.query.scope import Scope
 from coderag_rag.query.weights import OVERFETCH, Leg
@@ -22,7 +23,7 @@ from coderag_rag.store.schema import DENSE, KEYWORD
 
 logger = logging.getLogger(__name__)
 
-Points = Sequence[models.ScoredPoint]
+Points = Sequence[models.ScoredPoint | models.Record]
 
 
 class QueryEmbedder(Protocol):
@@ -47,10 +48,14 @@ class Legs:
 
     async def run(self, query: Query, scope: Scope, effort: Effort) -> LegResults:
         """Run every leg; raises DependencyDown when Qdrant is down."""
-        dense, keyword, symbol = await _together(
-            self._dense(query, scope, effort), self._keyword(query, scope), self._symbol(query, scope)
+        dense, *others = await _together(
+            self._dense(query, scope, effort),
+            self._keyword(query, scope),
+            self._symbol(query, scope),
+            self._path(query, scope),
         )
-        results = LegResults({Leg.KEYWORD: keyword or [], Leg.SYMBOL: symbol or []})
+        always = (Leg.KEYWORD, Leg.SYMBOL, Leg.PATH)
+        results = LegResults({leg: points or [] for leg, points in zip(always, others, strict=True)})
         if dense is None:
             results.degraded.append(Leg.DENSE.value)
         else:
@@ -79,10 +84,30 @@ class Legs:
             return []
         return await self._nearest(vector, KEYWORD, scope.with_symbols(names), Leg.SYMBOL)
 
+    async def _path(self, query: Query, scope: Scope) -> Points:
+        """Return chunks of the files that the query names, the ones nearest to a named line first."""
+        named = resolve(query.files, scope.snapshot) if query.files else []
+        if not named:
+            return []
+        points = await self._reader.of_blobs([one.blob for one in named], scope.where)
+        return _by_place(points, named)[: OVERFETCH[Leg.PATH]]
+
     async def _nearest(
         self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, leg: Leg
     ) -> Points:
         return await self._reader.nearest(vector, using, where, OVERFETCH[leg])
+
+
+def _by_place(points: Sequence[models.Record], named: Sequence[Named]) -> list[models.Record]:
+    order = {one.blob: (place, one.line) for place, one in enumerate(named)}
+
+    def key(point: models.Record) -> tuple[int, int, int]:
+        payload = point.payload or {}
+        place, line = order[payload["blob"]]
+        away = max(payload["start_line"] - line, line - payload["end_line"], 0) if line else 0
+        return (place, away, payload["start_line"])
+
+    return sorted(points, key=key)
 
 
 async def _together(*legs: Coroutine[Any, Any, Points | None]) -> list[Points | None]:

@@ -6,6 +6,7 @@ no manifest is never returned. Everything here is immutable: a request keeps one
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from coderag_rag.store.schema import Entry, HeadPayload
@@ -54,6 +55,14 @@ class Manifest:
         """What changes whenever the content may have changed."""
         return version_of(self.head)
 
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[str, ...]]:
+        """The paths by their last part, made when a query first names a file."""
+        found: dict[str, list[str]] = {}
+        for path in self.blob_of:
+            found.setdefault(path.rpartition("/")[2], []).append(path)
+        return {name: tuple(paths) for name, paths in found.items()}
+
     def places(self, blob: str) -> list[Place]:
         """Return every path of a blob in this commit."""
         head = self.head
@@ -94,6 +103,10 @@ class Snapshot:
     def places(self, blob: str) -> list[Place]:
         """Return every served place of a blob; empty when it is not served."""
         return [place for manifest in self.manifests for place in manifest.places(blob)]
+
+    def named(self, name: str) -> Iterable[tuple[str, str]]:
+        """Return every served (path, blob) whose path ends with this file name."""
+        return ((path, item.blob_of[path]) for item in self.manifests for path in item.by_name.get(name, ()))
 
     def paths(self) -> Iterable[tuple[str, str]]:
         """Return every served (path, blob)."""

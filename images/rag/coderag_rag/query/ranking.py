@@ -12,7 +12,7 @@ from coderag_rag.keyword import tokens
 from coderag_rag.query.analysis import Query
 from coderag_rag.query.manifest import Place
 from coderag_rag.query.places import is_generated, is_test, is_vendored, path_words
-from coderag_rag.query.weights import DEFINING_LANGUAGES, RANKER, RankerWeights
+from coderag_rag.query.weights import RANKER, QueryClass, RankerWeights
 
 
 class Candidate(NamedTuple):
@@ -80,10 +80,13 @@ def demotion(query: Query, path: str, weights: RankerWeights) -> float:
     return factor * (weights.generated_file if is_generated(path) else 1.0)
 
 
-def _opening_factor(candidate: Candidate, weights: RankerWeights) -> float:
-    """Return the factor for the opening comment and imports of a source file: what it describes should come first."""
-    opening = candidate.start_line == 1 and not candidate.symbols and candidate.language in DEFINING_LANGUAGES
-    return weights.file_opening if opening else 1.0
+def _opening_factor(query: Query, candidate: Candidate, weights: RankerWeights) -> float:
+    """Return the factor for the opening comment and imports of a source file: what it describes should come first.
+
+    Not for a path: who asks for a file means its beginning, or the line that is named.
+    """
+    opening = candidate.start_line == 1 and not candidate.symbols and candidate.language in weights.defining_languages
+    return weights.file_opening if opening and query.kind is not QueryClass.PATH else 1.0
 
 
 def rank(
@@ -98,7 +101,7 @@ def rank(
 def _scored(query: Query, candidate: Candidate, demote: bool, weights: RankerWeights) -> Candidate:
     path = candidate.place.path
     boost = 1 + definition_boost(query, candidate.symbols, weights) + path_boost(query, path, weights)
-    factor = (demotion(query, path, weights) if demote else 1.0) * _opening_factor(candidate, weights)
+    factor = (demotion(query, path, weights) if demote else 1.0) * _opening_factor(query, candidate, weights)
     return candidate._replace(score=candidate.score * boost * factor)
 
 

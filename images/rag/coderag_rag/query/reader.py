@@ -14,7 +14,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed
-from coderag_rag.store.filters import both, field
+from coderag_rag.store.filters import any_of, both, field
 from coderag_rag.store.schema import ALIAS, HEAD, Entry, HeadPayload, PagePayload, page_id
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ QDRANT = "qdrant"
 _LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]  # text is fetched for the final hits only
 _PAGES_AT_ONCE = 4  # so that one answer stays well below the timeout of a look
 _HEADS_AT_ONCE = 256
+_CHUNKS_OF_FILES = 1000
 
 
 class IndexRefused(Exception):  # noqa: N818 - reads as the state it names
@@ -75,6 +76,13 @@ class IndexReader:
             self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=_LIGHT
         )
         return list((await self._answer(call)).points)
+
+    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[models.Record]:
+        """Return chunks of blobs without their text, in no order; of very large files only a part."""
+        chosen = both(any_of("blob", sorted(blobs)), where)
+        call = self._client.scroll(self._collection, scroll_filter=chosen, limit=_CHUNKS_OF_FILES, with_payload=_LIGHT)
+        points, _ = await self._answer(call)
+        return list(points)
 
     async def texts(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return text and stored hash by point id; a point that is gone by now is left out."""

@@ -17,7 +17,7 @@ from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scope import Scope
-from coderag_rag.query.weights import LEG_WEIGHTS, RRF_K, Leg
+from coderag_rag.query.weights import LEG_WEIGHTS, RRF_K, Leg, QueryClass
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candid
     ids = {leg: [str(point.id) for point in points if str(point.id) in served] for leg, points in legs.items()}
     fused = fuse(ids, LEG_WEIGHTS[query.kind], RRF_K)
     scored = [served[point]._replace(score=score) for point, score in fused]
-    return rank(query, scored, demote=not scope.by_path)
+    return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
 
 
-def _candidate(point: models.ScoredPoint, scope: Scope, query: Query) -> Candidate | None:
+def _candidate(point: models.ScoredPoint | models.Record, scope: Scope, query: Query) -> Candidate | None:
     payload = point.payload or {}
     places = scope.places(payload["blob"])
     if not places:

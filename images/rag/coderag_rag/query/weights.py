@@ -1,18 +1,19 @@
-"""Every number that decides the order of hits, in one versioned file.
+"""The numbers that decide the order of hits, read from `ranking.toml` and checked against a schema.
 
-Change a number here and nowhere else, together with `VERSION` and with a measurement: the version is shown in
-/v1/status, so that a judgement of quality can be tied to the numbers that produced it.
-
-ranking/2 was chosen on three samples of docstring-to-function questions (300 each, keyword and symbol legs only, Python
-only). All three were looked at while choosing, so their figures are no held-out result; the dense leg was not in them.
+They are data and not code, so that they can be compared, reviewed and tied to a measurement by their version.
 """
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
-VERSION = "ranking/2"
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+_FILE = Path(__file__).with_name("ranking.toml")
 
 
 class QueryClass(StrEnum):
@@ -20,7 +21,9 @@ class QueryClass(StrEnum):
 
     SYMBOL = "symbol"
     ERROR_TRACE = "error-trace"
+    PATH = "path"
     PROSE = "prose"
+    KOREAN = "korean"
     CODE = "code"
 
 
@@ -30,41 +33,78 @@ class Leg(StrEnum):
     DENSE = "dense"
     KEYWORD = "keyword"
     SYMBOL = "symbol"
+    PATH = "path"
 
 
-# Small k lets the first places count: 1 to 10 measured better than the usual 60 for code.
-RRF_K = 10.0
-
-OVERFETCH: Mapping[Leg, int] = MappingProxyType({Leg.DENSE: 100, Leg.KEYWORD: 100, Leg.SYMBOL: 20})
-
-LEG_WEIGHTS: Mapping[QueryClass, Mapping[Leg, float]] = MappingProxyType(
-    {
-        QueryClass.SYMBOL: {Leg.DENSE: 0.3, Leg.KEYWORD: 1.0, Leg.SYMBOL: 2.0},
-        QueryClass.ERROR_TRACE: {Leg.DENSE: 0.4, Leg.KEYWORD: 1.0, Leg.SYMBOL: 1.0},
-        QueryClass.PROSE: {Leg.DENSE: 1.0, Leg.KEYWORD: 1.0, Leg.SYMBOL: 0.5},
-        QueryClass.CODE: {Leg.DENSE: 1.0, Leg.KEYWORD: 1.0, Leg.SYMBOL: 0.7},
-    }
-)
+class InvalidRanking(Exception):  # noqa: N818 - reads as the state it names
+    """The file with the numbers is not what it should be; the message names the field."""
 
 
-# Where a file that opens without defining anything opens with its description: in prose queries it outbids the code.
-DEFINING_LANGUAGES = frozenset({"python", "javascript", "typescript", "tsx", "go", "java", "rust", "c", "cpp"})
+_Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+_Factor = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+_Version = Annotated[str, StringConstraints(pattern=r"^ranking/[1-9][0-9]*$")]
+_CONFIG = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RankerWeights:
     """Boosts are added to 1, demotions are factors, and both multiply the fused score."""
 
-    qualified_definition: float = 3.0
-    definition: float = 1.5
-    definition_words: float = 1.5
-    path_words: float = 0.4
-    coherence: float = 0.2
-    file_opening: float = 0.6
-    test_file: float = 0.3
-    vendored_file: float = 0.3
-    generated_file: float = 0.3
-    chunks_per_file: int = 2
+    qualified_definition: _Weight
+    definition: _Weight
+    definition_words: _Weight
+    path_words: _Weight
+    coherence: _Weight
+    file_opening: _Factor
+    test_file: _Factor
+    vendored_file: _Factor
+    generated_file: _Factor
+    chunks_per_file: Annotated[int, Field(ge=1)]
+    repository_share: _Factor
+    defining_languages: frozenset[str]
 
 
-RANKER = RankerWeights()
+class _Fusion(BaseModel):
+    model_config = _CONFIG
+    rrf_k: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+class Ranking(BaseModel):
+    """The whole file."""
+
+    model_config = _CONFIG
+    version: _Version
+    fusion: _Fusion
+    overfetch: dict[Leg, Annotated[int, Field(ge=1, le=1000)]]
+    legs: dict[QueryClass, dict[Leg, _Weight]]
+    ranker: RankerWeights
+
+    @model_validator(mode="after")
+    def complete(self) -> "Ranking":
+        """Refuse a table that leaves out a class or a leg: a missing weight must not become 0 by accident."""
+        tables = {"overfetch": self.overfetch} | {f"legs.{kind}": self.legs.get(kind, {}) for kind in QueryClass}
+        for where, table in tables.items():
+            if missing := sorted(set(Leg) - set(table)):
+                raise ValueError(f"{where} lacks {', '.join(missing)}: give every leg a number")
+        return self
+
+
+def parse_ranking(text: str) -> Ranking:
+    """Return the numbers of a file; raises InvalidRanking, which names the field."""
+    try:
+        return Ranking.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidRanking(f"ranking.toml is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InvalidRanking(f"ranking.toml: {where}: {first['msg']}") from None
+
+
+_RANKING = parse_ranking(_FILE.read_text(encoding="utf-8"))
+
+VERSION: str = _RANKING.version
+RRF_K: float = _RANKING.fusion.rrf_k
+OVERFETCH: Mapping[Leg, int] = MappingProxyType(_RANKING.overfetch)
+LEG_WEIGHTS: Mapping[QueryClass, Mapping[Leg, float]] = MappingProxyType(_RANKING.legs)
+RANKER: RankerWeights = _RANKING.ranker
