@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 from coderag_operator.api import Stack
 from coderag_operator.api.gpu import Gpu
@@ -19,7 +18,6 @@ from coderag_operator.vram.builds import rule_of
 from coderag_operator.vram.planner import Plan, plan_memory
 from coderag_operator.vram.wish import Wish
 
-PLANS_KEPT = 1024
 UNSUPPORTED = "give a dense model, set spec.gpu.sharing to None, or use models.{role}.external"
 NO_BUDGET = (
     "spec.gpu.budgetMiB: nothing tells how much GPU memory there is; set it, or let the operator read nodes "
@@ -80,21 +78,20 @@ def plan_wishes(
         return Outlook("BudgetUnknown", NO_BUDGET)
     identities = {role: identify(stack, role, budget) for role in wishes}
     known = {role: one for role, one in shortfalls.items() if one.plan == identities.get(role)}
-    missing = sum(one.mib for one in known.values())
+    missing = {role: one.mib for role, one in known.items()}
+    left = leave_free(budget, missing)
     gpu = stack.spec.gpu
-    usable = max(0, budget.mib - missing)
-    plan = plan_memory(wishes, usable, rule_of(gpu.llama_build), float(gpu.context_overhead_mib), budget.per_server_mib)
+    plan = plan_memory(wishes, left.mib, rule_of(gpu.llama_build), float(gpu.context_overhead_mib), left.per_server_mib)
     source = "; ".join([budget.source, *(describe_shortfall(role, one) for role, one in sorted(known.items()))])
     reason, message = (FITS, describe_fit(plan, source)) if plan.fits else (INFEASIBLE, describe_refusal(plan, source))
     return Outlook(reason, message, plan, source, sharing, identities=identities)
 
 
-@lru_cache(maxsize=PLANS_KEPT)
-def plan_once(
-    wishes: tuple[tuple[str, Wish], ...], budget: int, build: int | None, overhead: float, per_server: int | None
-) -> Plan:
-    """Return the plan for these wishes; every pass over a stack asks for the same one, and it takes some 20 ms."""
-    return plan_memory(dict(wishes), budget, rule_of(build), overhead, per_server)
+def leave_free(budget: Budget, missing: Mapping[str, int]) -> Budget:
+    """Return what may be planned with; where each server is held to its part, there is less room in that part too."""
+    part = budget.per_server_mib
+    held = None if part is None else max(0, part - max(missing.values(), default=0))
+    return replace(budget, mib=max(0, budget.mib - sum(missing.values())), per_server_mib=held)
 
 
 def find_budget(stack: Stack, sharing: Sharing, servers: int, measurement: Measurement | None) -> Budget | None:

@@ -147,5 +147,15 @@ def test_what_fell_short_before_is_left_free_for_the_same_plan_only():
     assert other.plan.limits.budget_mib == 5600
 
 
+@pytest.mark.parametrize(("mode", "replicas"), [("Exclusive", 1), ("MPS", 2)])
+def test_what_fell_short_is_left_free_in_the_part_that_held_the_server(mode, replicas):
+    sharing = replace(SHARED, mode=mode, replicas=replicas, memory_mib=4096 * replicas)
+    first = look(sharing=sharing)
+    learnt = {"code": Shortfall(first.identities["code"], 400, 1, "ran out of memory")}
+    again = look(sharing=sharing, shortfalls=learnt)
+    assert layers(again)["code"] < layers(first)["code"]
+    assert again.plan.limits.per_server_mib == first.plan.limits.per_server_mib - 400
+
+
 def test_what_had_to_be_given_up_is_told():
     assert "18 of 29 layers on the GPU" in look(budget(5600)).message
