@@ -52,11 +52,23 @@ def tell(before: Mapping[str, RoleState], decision: Decision) -> Iterator[Notice
 
 def compare_roles(role: str, old: RoleState, now: RoleState) -> Iterator[Notice]:
     """Yield an Event when somebody else answers for a role than before."""
-    if now.active and not old.active:
+    if went_over(old, now):
         kind = "Normal" if now.reason == "Rollout" else "Warning"
         yield Notice(kind, "Failover", f"{role} is served by {now.active}: {now.reason}")
     if old.active and not now.active:
         yield Notice("Normal", "Failback", f"{role} is served by its own model again")
+
+
+def find_moves(before: Mapping[str, RoleState], now: Mapping[str, RoleState]) -> Iterator[tuple[str, str]]:
+    """Yield the roles that have gone to the other model, and why."""
+    for role, state in now.items():
+        if went_over(before.get(role, RoleState()), state):
+            yield role, state.reason
+
+
+def went_over(old: RoleState, now: RoleState) -> bool:
+    """Tell whether a role has gone to the other model."""
+    return bool(now.active) and not old.active
 
 
 def compare_rollouts(role: str, old: Rollout | None, now: Rollout | None) -> Iterator[Notice]:

@@ -5,7 +5,7 @@ the next one carries on. Passes over different stacks run in different threads; 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from coderag_operator.conditions import WAITING, compute
 from coderag_operator.course import find_debris, set_course
 from coderag_operator.desired import ROLES, keys_secret_name
 from coderag_operator.errors import Transient, Vanished
-from coderag_operator.events import Notice, announce_keys, find_notices, tell
+from coderag_operator.events import Notice, announce_keys, find_moves, find_notices, tell
 from coderag_operator.execute import Done, Executor
 from coderag_operator.failover import Pulse, earliest
 from coderag_operator.gather import Children, gather
@@ -129,13 +129,6 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
 def has_servers(children: Children) -> bool:
     """Tell whether a model server of the stack is there or wanted, whose memory a measurement would not see as free."""
     return any(child.component in ROLES and child.kind in ("Pod", "Deployment") for child in children.values())
-
-
-def find_moves(before: Mapping[str, RoleState], now: Mapping[str, RoleState]) -> Iterator[tuple[str, str]]:
-    """Yield the roles that have gone to the other model, and why."""
-    for role, state in now.items():
-        if state.active and not before.get(role, RoleState()).active:
-            yield role, state.reason
 
 
 def report(tools: Tools, memory: Memory, body: Live, view: View, endpoints: Mapping[str, str]) -> Outcome:
