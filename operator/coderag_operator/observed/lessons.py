@@ -14,7 +14,7 @@ from coderag_operator.observed.outlook import Outlook
 from coderag_operator.observed.serverlog import Buffers, ran_out
 from coderag_operator.observed.vram import Measured, Shortfall
 from coderag_operator.vram.answer import term_mib
-from coderag_operator.vram.planner import ModelPlan
+from coderag_operator.vram.planner import ModelPlan, Plan
 
 BUFFERS = ("weights", "kv", "compute")  # the terms of a plan that llama.cpp reports; a context's overhead is none
 MOST_LESSONS = 3
@@ -37,7 +37,8 @@ def learn_memory(
     for role, model in outlook.plan.models.items():
         before = learnt.get(role)
         known = before if before and before.plan == outlook.identities[role] else fresh(outlook, role)
-        now = count_ends(known, model, (key for owner, key in ended if owner == role))
+        spare = spare_mib(outlook.plan, model) if learnt == shortfalls else 0  # counted once, whoever ran out
+        now = count_ends(known, model, spare, (key for owner, key in ended if owner == role))
         now = count_excess(now, model, measured.get(role))
         if now != known:
             learnt[role] = now
@@ -58,11 +59,19 @@ def find_ends(pods: Iterable[Child]) -> Iterator[tuple[str, str]]:
                     yield pod.component, f"{pod.uid}/{restart}"
 
 
-def count_ends(shortfall: Shortfall, model: ModelPlan, keys: Iterable[str]) -> Shortfall:
-    """Count each end once; every one of them leaves another twentieth of the plan free."""
+def spare_mib(plan: Plan, model: ModelPlan) -> int:
+    """Return what the plan left free for a server, in MiB: it ran out all the same, so that this was never there."""
+    part = plan.limits.per_server_mib
+    own = plan.headroom_mib if part is None else min(plan.headroom_mib, part - model.estimate.total_mib)
+    return max(0, math.floor(own))
+
+
+def count_ends(shortfall: Shortfall, model: ModelPlan, spare: int, keys: Iterable[str]) -> Shortfall:
+    """Count each end once; every one of them takes another twentieth of the plan, beyond what was free anyway."""
+    step = max(LEAST_STEP_MIB, math.ceil(model.estimate.total_mib * TOLERANCE))
     for key in keys:
-        step = max(LEAST_STEP_MIB, math.ceil(model.estimate.total_mib * TOLERANCE))
-        shortfall = add(shortfall, key, shortfall.mib + step, "ran out of GPU memory")
+        before, shortfall = shortfall, add(shortfall, key, shortfall.mib + step + spare, "ran out of GPU memory")
+        spare = spare if shortfall is before else 0
     return shortfall
 
 

@@ -17,8 +17,8 @@ WISHES = {"chat": Wish(CHAT_3B, 4096, 2048, 2), "code": Wish(CODE_7B, 4096, 2048
 IDENTITIES = {"chat": "plan-of-chat", "code": "plan-of-code"}
 
 
-def outlook(budget=12000, identities=IDENTITIES):
-    plan = plan_memory(WISHES, budget, rule_of(None))
+def outlook(budget=12000, identities=IDENTITIES, part=None):
+    plan = plan_memory(WISHES, budget, rule_of(None), per_server_mib=part)
     return Outlook(FITS if plan.fits else INFEASIBLE, "", plan, identities=identities)
 
 
@@ -49,6 +49,22 @@ def test_every_further_end_leaves_more_free_up_to_a_bound():
         sizes.append(learnt["code"].mib)
     assert sizes[:MOST_LESSONS] == sorted(set(sizes[:MOST_LESSONS]))
     assert len(set(sizes)) == MOST_LESSONS == learnt["code"].attempts
+
+
+@pytest.mark.parametrize(("budget", "part"), [(12000, None), (24000, None), (16000, 8000)])
+def test_a_server_that_ran_out_beside_free_memory_is_planned_smaller(budget, part):
+    first = outlook(budget, part=part)
+    learnt = learn(pod((0, OOM)), seen=first)["code"].mib
+    again = outlook(budget - learnt, part=part and part - learnt)
+    assert again.plan.total_mib < first.plan.total_mib
+    assert again.plan.models["code"].estimate.total_mib >= first.plan.models["code"].estimate.total_mib / 2
+
+
+def test_what_was_free_is_counted_once_when_both_servers_run_out():
+    first = outlook(24000)
+    learnt = learn(pod((0, OOM)), pod((0, OOM), role="chat", uid="two"), seen=first)
+    again = outlook(24000 - sum(one.mib for one in learnt.values()))
+    assert first.plan.total_mib * 0.8 < again.plan.total_mib < first.plan.total_mib
 
 
 @pytest.mark.parametrize("details", [Pod(crashes=((0, "tensor not found"),)), Pod(), Nothing()])
