@@ -84,7 +84,7 @@ def plan_wishes(
     plan = plan_memory(wishes, left.mib, rule_of(gpu.llama_build), float(gpu.context_overhead_mib), left.per_server_mib)
     source = "; ".join([budget.source, *(describe_shortfall(role, one) for role, one in sorted(known.items()))])
     reason, message = (FITS, describe_fit(plan, source)) if plan.fits else (INFEASIBLE, describe_refusal(plan, source))
-    return Outlook(reason, message, plan, source, sharing, identities=identities)
+    return Outlook(reason, message, plan, source, sharing, identities=identities, missing=missing)
 
 
 def leave_free(budget: Budget, missing: Mapping[str, int]) -> Budget:

@@ -142,9 +142,9 @@ def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook, probe: Probe | None)
 
 
 def size_servers(outlook: Outlook) -> dict[str, int]:
-    """Return what each planned server takes of the GPU, in MiB."""
+    """Return what each planned server takes of the GPU, in MiB: what it took beyond the plan before is its too."""
     models = outlook.plan.models if outlook.plan else {}
-    return {role: math.ceil(model.estimate.total_mib) for role, model in models.items()}
+    return {role: math.ceil(model.estimate.total_mib) + outlook.missing.get(role, 0) for role, model in models.items()}
 
 
 def list_pods(children: Children) -> list[Child]:

@@ -17,7 +17,7 @@ class Outlook:
 
     `reason` and `message` are those of the condition VramPlanned. `pending`: it changes by itself. `blocked`: model
     servers must be left as they are. `identities` name what each role's plan was made for: another file, another size,
-    another build give another name.
+    another build give another name. `missing` is what each server fell short of so far, in MiB: it is left free.
     """
 
     reason: str
@@ -27,6 +27,7 @@ class Outlook:
     sharing: Sharing = NO_GPU
     pending: bool = False
     identities: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def needed(self) -> bool:

@@ -50,6 +50,20 @@ def test_hami_holds_each_server_to_its_part_of_the_plan() -> None:
         assert model["totalMiB"] <= limit < model["totalMiB"] + 1
 
 
+def test_hami_lets_a_server_that_took_more_have_what_is_left_free_for_it() -> None:
+    simulation = gpu_stack(HAMI)
+    simulation.settle()
+    ended = {"terminated": {"exitCode": 1, "message": "cudaMalloc failed: out of memory"}}
+    for pod in simulation.servers.pods("code"):
+        name = ("Pod", NAMESPACE, pod["metadata"]["name"])
+        said = {"containerStatuses": [{"restartCount": 1, "lastState": ended}]}
+        simulation.kube.edit(name, lambda live: live["status"].update(said))
+    simulation.settle()
+    plan = simulation.stack["status"]["vramPlan"]
+    assert int(limits(simulation, "code")["nvidia.com/gpumem"]) >= plan["models"]["code"]["totalMiB"] + 256
+    assert sum(int(limits(simulation, role)["nvidia.com/gpumem"]) for role in ("chat", "code")) <= 12288
+
+
 def test_a_node_that_cannot_do_it_starts_no_server_and_says_why() -> None:
     simulation = gpu_stack(sliced(gpus=2))
     simulation.settle()
