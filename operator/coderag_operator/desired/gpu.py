@@ -47,8 +47,13 @@ def access(context: Context, role: str, total_mib: float | None = None) -> Acces
 
     A server that keeps every layer in main memory gets none: it would hold a share, and a context on the GPU.
     """
+    return grant(context, total_mib) if role in gpu_servers(context.stack) else Access()
+
+
+def grant(context: Context, total_mib: float | None = None) -> Access:
+    """Return what a pod carries that gets at the GPU, whatever it does there."""
     sharing, gpu = find_sharing(context), context.stack.spec.gpu
-    if sharing.mode == "None" or role not in gpu_servers(context.stack):
+    if sharing.mode == "None":
         return Access()
     limits = {sharing.resource: "1"} if sharing.resource else {}
     if sharing.mode == "HAMi" and total_mib is not None:

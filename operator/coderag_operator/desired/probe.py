@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from coderag_operator.api.parts import ComponentSettings
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest, checksum
-from coderag_operator.desired.gpu import access
+from coderag_operator.desired.gpu import grant
 from coderag_operator.desired.placement import NODE
 from coderag_operator.desired.pod import Pod, template
-from coderag_operator.desired.references import local_servers
 
 DEADLINE_SECONDS = 120  # for the image to be pulled too; after that the node's label has to do
 # The list of devices is the container's last word: nothing of it has to be kept but one line.
@@ -23,15 +22,14 @@ def probe_name(node: str, driver: str) -> str:
 def probes(context: Context) -> Iterator[Manifest]:
     """Yield the Job that measures a node, while one is wanted."""
     wanted = context.inputs.probe
-    roles = list(local_servers(context.stack))
-    if wanted is None or not roles:
+    if wanted is None:
         return
     pod = Pod(
         component=names.MODELS,
         image="llama",
         settings=ComponentSettings(),
         command=["sh", "-c", COMMAND],
-        gpu=access(context, roles[0]),
+        gpu=grant(context),
         node_selector=context.stack.spec.gpu.node_selector | {NODE: wanted.node},
         tolerations=context.stack.spec.gpu.tolerations,
         restart_policy="Never",

@@ -347,3 +347,23 @@ def test_a_gpu_that_somebody_uses_is_not_measured() -> None:
     simulation.settle()
     assert "8188 MiB in the label" in source(simulation)
     assert not [name for verb, (kind, _, name) in simulation.kube.writes if "-probe-" in name]
+
+
+def test_a_measurement_asks_for_the_gpu_also_where_chat_stays_in_main_memory() -> None:
+    simulation = shared_node(models={"chat": llama("chat", gpuLayers=0), "code": llama("code")})
+    simulation.step()
+    simulation.step()
+    pod = simulation.kube.objects["Job", NAMESPACE, probes(simulation)[0]]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_what_was_measured_beside_a_server_that_came_meanwhile_does_not_count() -> None:
+    simulation = shared_node()
+    simulation.step()
+    simulation.step()
+    simulation.devices = CUDA.replace("7100", "100")
+    simulation.run_controllers()
+    simulation.servers_of_others = True
+    simulation.settle()
+    assert "8188 MiB in the label" in source(simulation)
+    assert probes(simulation) == []
