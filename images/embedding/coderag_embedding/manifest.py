@@ -18,7 +18,7 @@ class ModelFile(BaseModel):
     """One file of the folder and the checksum that it had when it was built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    file: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    file: str = Field(pattern=r"^(onnx/)?[A-Za-z0-9_-][A-Za-z0-9._-]*$")  # publishers keep graphs in onnx/
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
     def verify(self, folder: Path) -> Path:
@@ -42,6 +42,7 @@ class Manifest(BaseModel):
     pooling: str
     query_prompt: str
     passage_prompt: str
+    shortest: int | None = Field(default=None, gt=0)  # the fewest leading dimensions that still make a vector
     tokenizer: ModelFile
     precisions: dict[Precision, ModelFile] = Field(min_length=1)
 

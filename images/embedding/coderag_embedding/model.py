@@ -1,22 +1,20 @@
 """One loaded model: a tokenizer and an ONNX session, and how a text becomes a vector.
 
-Texts are embedded one at a time. On a CPU a batch is no faster, padding makes it slower, and dynamic quantisation takes
-its scale from the whole batch: alone, a text has the same vector whoever else is asking.
+On a CPU texts are embedded one at a time: there a batch is no faster, padding makes it slower, and dynamic quantisation
+takes its scale from the whole batch. Alone, a text has the same vector whoever else is asking.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-from coderag_embedding.manifest import Manifest, Precision, read_manifest
-
-# On a CPU the fused kernel takes twice the time of the two that it replaces.
-SLOW_FUSIONS = ["SkipLayerNormFusion"]
+from coderag_embedding.folder import describe_folder
+from coderag_embedding.manifest import Manifest, Precision
+from coderag_embedding.session import POOLED, Device, Session, open_session
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,6 @@ class Embedded:
     vector: NDArray[np.float32]
     tokens: int
     truncated: bool
-
-
-class Session(Protocol):
-    """The part of an ONNX session that is used here."""
-
-    def run(self, outputs: list[str], feed: dict[str, NDArray[np.int64]]) -> list[NDArray[np.float32]]:
-        """Compute the named outputs."""
-        ...
 
 
 class Model:
@@ -49,34 +39,57 @@ class Model:
 
     def embed(self, text: str, prompt: str = "") -> Embedded:
         """Return the normalised vector of one text, cut to the model's length."""
-        encoding = self._tokenizer.encode(prompt + text)
+        return self._run([self._tokenizer.encode(prompt + text)])[0]
+
+    def embed_together(self, texts: Sequence[str], most_tokens: int) -> list[Embedded]:
+        """Return vectors in order, computed in padded batches of at most `most_tokens`: what a GPU is fast at.
+
+        Sorted by length first, so that padding is short. A single text goes alone, however long it is.
+        """
+        encodings = self._tokenizer.encode_batch(list(texts))
+        results: dict[int, Embedded] = {}
+        for group in _groups([len(one.ids) for one in encodings], most_tokens):
+            results |= zip(group, self._run([encodings[n] for n in group]), strict=True)
+        return [results[n] for n in range(len(texts))]
+
+    def _run(self, encodings: Sequence[Encoding]) -> list[Embedded]:
+        longest = max(len(one.ids) for one in encodings)
         feed = {
-            "input_ids": np.array([encoding.ids], np.int64),
-            "attention_mask": np.array([encoding.attention_mask], np.int64),
+            "input_ids": _padded([one.ids for one in encodings], longest),
+            "attention_mask": _padded([one.attention_mask for one in encodings], longest),
         }
-        (vectors,) = self._session.run(["sentence_embedding"], feed)
-        return Embedded(vectors[0], tokens=len(encoding.ids), truncated=bool(encoding.overflowing))
+        (vectors,) = self._session.run([POOLED], feed)
+        return [
+            Embedded(vector, tokens=len(one.ids), truncated=bool(one.overflowing))
+            for vector, one in zip(vectors, encodings, strict=True)
+        ]
 
 
-def load_model(folder: Path, precision: Precision) -> Model:
+def _padded(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
+    """Rows side by side, zeros behind the shorter ones; the mask's zeros make the ids' zeros meaningless."""
+    return np.array([[*row, *([0] * (length - len(row)))] for row in rows], np.int64)
+
+
+def _groups(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Return positions, shortest text first, in groups whose longest text times their number fits."""
+    groups: list[list[int]] = []
+    for n in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if groups and (len(groups[-1]) + 1) * lengths[n] <= most_tokens:
+            groups[-1].append(n)
+        else:
+            groups.append([n])
+    return groups
+
+
+def load_model(folder: Path, precision: Precision, device: Device = "cpu") -> Model:
     """Load a model folder, checksums verified, and run it once; ValueError with a remedy when it cannot be used."""
-    manifest = read_manifest(folder)
+    manifest = describe_folder(folder)
     if precision not in manifest.precisions:
         raise ValueError(f"{folder} holds {sorted(manifest.precisions)}, not {precision}: set EMBEDDING_PRECISION")
     weights = manifest.precisions[precision].verify(folder)
     tokenizer = Tokenizer.from_file(str(manifest.tokenizer.verify(folder)))
-    model = Model(manifest, precision, tokenizer, open_session(weights))
+    model = Model(manifest, precision, tokenizer, open_session(weights, manifest.pooling, device))
     warmed = model.embed("warm up")
     if warmed.vector.shape != (manifest.dimensions,):
         raise ValueError(f"{weights} gives vectors of shape {warmed.vector.shape}, not {manifest.dimensions}")
     return model
-
-
-def open_session(weights: Path, threads: int = 1) -> ort.InferenceSession:
-    """Open an ONNX file on the CPU. One thread each: parallelism is across texts, decided by the lanes."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(
-        str(weights), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
-    )

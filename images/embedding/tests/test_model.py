@@ -47,7 +47,7 @@ def folder(tmp_path, model_factory):
 @pytest.fixture
 def session(monkeypatch, model_factory):
     session = model_factory()._session
-    monkeypatch.setattr(models, "open_session", lambda path: session)
+    monkeypatch.setattr(models, "open_session", lambda *_: session)
     return session
 
 
