@@ -85,7 +85,7 @@ def plan_memory(
     """Return the plan of the GPU's memory, and the facts with what its servers measured and taught."""
     sharing = gathered.inputs.sharing or Sharing("None", "nothing is known of the GPU")
     pods = list_pods(children)
-    facts = replace(facts, gpus=learn_gpus(stack, sharing, facts, children))
+    facts = replace(facts, gpus=learn_gpus(stack, gathered, facts, children))
     known = facts.gpus.get(probe_name(sharing.measurable, sharing.driver))
     outlook = plan_capacity(stack, sharing, facts.geometries, facts.shortfalls, known)
     measured = measure_servers(outlook, facts.measured, pods, kube)
@@ -115,8 +115,11 @@ def learn_shortfalls(
     return learn_memory(facts.shortfalls, measured, outlook, planned)
 
 
-def learn_gpus(stack: Stack, sharing: Sharing, facts: Facts, children: Children) -> dict[str, Measurement]:
+def learn_gpus(stack: Stack, gathered: Gathered, facts: Facts, children: Children) -> dict[str, Measurement]:
     """Return what was measured of GPUs; each node is measured once for each version of its driver."""
+    sharing = gathered.inputs.sharing
+    if sharing is None or gathered.gpu_held:  # by a server that has come since, and may be in what was measured
+        return dict(facts.gpus)
     name = probe_name(sharing.measurable, sharing.driver)
     job = children.get((JOB, object_name(stack, f"probe-{name}")))
     found = learn_gpu(job, list_pods(children), sharing.measurable, sharing.driver)
