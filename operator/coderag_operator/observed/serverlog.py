@@ -10,8 +10,9 @@ from dataclasses import dataclass
 BUFFER = re.compile(r"(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([0-9]{1,9}(?:\.[0-9]+)?) MiB")
 OFFLOADED = re.compile(r"offloaded ([0-9]{1,6})/([0-9]{1,6}) layers to GPU")
 HOST = re.compile(r"^(CPU|BLAS|AMX|ACCEL)|_Host$")
+# Main memory that was not enough is none of the GPU's: fewer layers there would need more of it.
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|failed to allocate \S+ buffer|unable to allocate \S+ buffer|failed to allocate compute",
+    r"out of memory|(failed|unable) to allocate (?!CPU|BLAS|AMX|ACCEL)\S+(?<!_Host) buffer|failed to allocate compute",
     re.IGNORECASE,
 )
 

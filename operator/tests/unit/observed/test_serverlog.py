@@ -58,7 +58,17 @@ def test_an_end_for_want_of_memory_is_recognised(text):
     assert ran_out(text)
 
 
-@pytest.mark.parametrize("text", ["", "error loading model: tensor 'x' not found", "OOMKilled"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "error loading model: tensor 'x' not found",
+        "OOMKilled",
+        "alloc_tensor_range: failed to allocate CPU buffer of size 3100000000",
+        "llama_model_load: error loading model: unable to allocate CPU_REPACK buffer",
+        "alloc_tensor_range: failed to allocate CUDA_Host buffer of size 3100000000",
+    ],
+)
 def test_another_end_is_not_taken_for_it(text):
     assert not ran_out(text)
 
