@@ -23,6 +23,8 @@ def learn_gpu(job: Child | None, pods: Iterable[Child], node: str, driver: str) 
 
 
 def read_free(text: str) -> int | None:
-    """Return the MiB that are free on the first device of a list, None where it names none."""
-    found = DEVICE.search(text)
-    return int(found[2]) if found else None
+    """Return the MiB that are free on the first device of a list, None where it names none.
+
+    A device without memory of its own computes in main memory: BLAS is one, and comes before the GPU.
+    """
+    return next((int(free) for total, free in DEVICE.findall(text) if int(total)), None)
