@@ -8,11 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from coderag_rag.answer.llm import LlmClient
 from coderag_rag.api.app import build_app
 from coderag_rag.api.services import Clients
 from coderag_rag.api.settings import ApiSettings
-from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.env import Environment
 from coderag_rag.identity import EmbeddingModel, index_identity
 from coderag_rag.keyword import document_vector
@@ -37,6 +35,7 @@ hypothesis_settings.load_profile("shared-machine")
 DIMENSIONS = 8
 MODEL = EmbeddingModel("tiny", "r1", DIMENSIONS, 256, "mean", "fp32", "", "")
 IDENTITY = index_identity(MODEL)
+Server = Callable[[httpx.Request], httpx.Response]
 
 
 def vector_of(text: str) -> list[float]:
@@ -246,12 +245,14 @@ def gateway() -> Gateway:
     return Gateway()
 
 
-ENVIRONMENT = {
+REQUIRED = {
     "QDRANT_URL": "http://qdrant:6333",
     "EMBEDDING_URL": "http://embedding:8003",
     "GATEWAY_URL": "http://gateway:8000",
     "GATEWAY_API_KEY": "gateway-key",
     "RAG_API_KEYS": "user-key, gateway-calls-us",
+}
+WITHOUT_WAITING = {
     "INFERENCE_CHAT_URL": "http://chat:8001",
     "MANIFEST_POLL_INTERVAL": "0.05",
     "QDRANT_RETRY_MIN_WAIT": "0",
@@ -260,9 +261,15 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+def usual() -> dict[str, str]:
+    """The variables that a folder's tests set beside those that must be there."""
+    return WITHOUT_WAITING
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, usual: dict[str, str]) -> dict[str, str]:
     """The variables of a good start, changed by the test's own through indirect parameters."""
-    return ENVIRONMENT | getattr(request, "param", {})
+    return REQUIRED | usual | getattr(request, "param", {})
 
 
 @pytest.fixture
@@ -271,13 +278,19 @@ def settings(environment: dict[str, str]) -> ApiSettings:
 
 
 @pytest.fixture
-def clients(qdrant: AsyncQdrantClient, embedding: Embedding, gateway: Gateway) -> Clients:
-    return Clients(
-        qdrant,
-        EmbeddingClient("http://embedding", "k", transport=httpx.MockTransport(embedding)),
-        LlmClient("http://gateway", "gateway-key", transport=httpx.MockTransport(gateway)),
-        httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(200))),
-    )
+def servers(embedding: Embedding, gateway: Gateway) -> dict[str, Server]:
+    """Every HTTP server of the stack by host name; the model servers are those that the gateway asks."""
+    return {"embedding": embedding, "gateway": gateway, "code": gateway, "chat": gateway}
+
+
+@pytest.fixture
+def network(servers: dict[str, Server]) -> Server:
+    return lambda request: servers[request.url.host](request)
+
+
+@pytest.fixture
+def clients(settings: ApiSettings, qdrant: AsyncQdrantClient, network: Any) -> Clients:
+    return Clients.connect(settings, qdrant, httpx.MockTransport(network))
 
 
 @pytest.fixture

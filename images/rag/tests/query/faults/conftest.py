@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from coderag_rag.api.services import Clients
 from qdrant_client import AsyncQdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -123,10 +122,8 @@ class FaultyQdrant:
 
 
 @pytest.fixture
-async def qdrant() -> Any:
-    client = AsyncQdrantClient(":memory:")
-    yield FaultyQdrant(client)
-    await client.close()
+def qdrant(qdrant: AsyncQdrantClient) -> FaultyQdrant:
+    return FaultyQdrant(qdrant)
 
 
 @dataclass
@@ -145,28 +142,14 @@ class Network:
 
 
 @pytest.fixture
-def network(embedding: Any, gateway: Any) -> Network:
-    return Network({"embedding": embedding, "gateway": gateway, "code": gateway, "chat": gateway})
-
-
-ENVIRONMENT = {
-    "QDRANT_URL": "http://qdrant:6333",
-    "EMBEDDING_URL": "http://embedding:8003",
-    "GATEWAY_URL": "http://gateway:8000",
-    "GATEWAY_API_KEY": "gateway-key",
-    "RAG_API_KEYS": "user-key",
-}
+def network(servers: dict[str, Callable[[httpx.Request], httpx.Response]]) -> Network:
+    return Network(servers)
 
 
 @pytest.fixture
-def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The documented defaults, changed by the test's own through indirect parameters."""
-    return ENVIRONMENT | getattr(request, "param", {})
-
-
-@pytest.fixture
-def clients(settings: Any, qdrant: Any, network: Network) -> Clients:
-    return Clients.connect(settings, qdrant, httpx.MockTransport(network))
+def usual() -> dict[str, str]:
+    """Nothing: the documented defaults."""
+    return {}
 
 
 @pytest.fixture
