@@ -16,6 +16,7 @@ from coderag_rag.answer.llm import PromptTooLong
 from coderag_rag.answer.markers import MarkerFilter
 from coderag_rag.answer.prompt import build_messages, prompt_overhead
 from coderag_rag.answer.route import ModelRoute
+from coderag_rag.query.access import EVERYTHING, Permit
 from coderag_rag.query.effort import Effort, Patience
 from coderag_rag.query.hits import SearchResult
 from coderag_rag.query.search import Searcher, SearchRequest
@@ -38,6 +39,7 @@ class Question:
     model: str = "code"
     max_tokens: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    permit: Permit = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Answer:
         self, found: SearchResult, blocks: Sequence[Block], generation: Generation, prompt_tokens: int
     ) -> None:
         self.sources, self.degraded, self.generation = found.hits, found.degraded, generation
-        self._snapshot, self.prompt_tokens = found.snapshot, prompt_tokens
+        self.snapshot, self.prompt_tokens = found.snapshot, prompt_tokens
         self._blocks = {block.number: block for block in blocks}
         self._filter = MarkerFilter(self._blocks)
 
@@ -70,7 +72,7 @@ class Answer:
     @property
     def citations(self) -> list[Citation]:
         """What the text so far cites."""
-        return resolve(self._filter.cited, self._blocks, self._snapshot)
+        return resolve(self._filter.cited, self._blocks, self.snapshot)
 
     @property
     def dropped_markers(self) -> int:
@@ -95,7 +97,7 @@ class Answerer:
         budget = self._limits.context_tokens - prompt_overhead(question.text)
         if budget <= 0:
             raise PromptTooLong("the question alone is longer than the context")
-        request = SearchRequest(question.text, question.limit, question.repositories)
+        request = SearchRequest(question.text, question.limit, question.repositories, permit=question.permit)
         found = await self._searcher.search(request, effort)
         hits = only_true(found.hits, found.snapshot)
         if not hits:

@@ -11,12 +11,14 @@ from fastapi.responses import StreamingResponse
 
 from coderag_rag.answer.answerer import Answer, Question
 from coderag_rag.answer.citations import sources_list
+from coderag_rag.api.access import Permitted
 from coderag_rag.api.disconnect import while_connected
 from coderag_rag.api.faults import FAULTS, answering_faults, fault_answer
 from coderag_rag.api.openai_models import MODEL, ChatBody, Envelope, extras
 from coderag_rag.api.routes import ERRORS
 from coderag_rag.api.services import Services
 from coderag_rag.http.errors import INTERNAL, ApiError, error_body
+from coderag_rag.query.access import Permit
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +58,9 @@ def chat_routes(services: Services) -> APIRouter:
         return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "coderag"}]}
 
     @router.post("/chat/completions", response_model=None, responses=_STREAM, description=_BREAKS_OFF)
-    async def complete(body: ChatBody, request: Request) -> dict[str, Any] | StreamingResponse:
+    async def complete(body: ChatBody, request: Request, permit: Permitted) -> dict[str, Any] | StreamingResponse:
         """Answer the last user turn from the indexed code."""
-        question = _question(body)
+        question = _question(body, permit)
         with answering_faults():
             if not body.stream:
                 return await while_connected(request, _whole(services, question))
@@ -67,12 +69,12 @@ def chat_routes(services: Services) -> APIRouter:
     return router
 
 
-def _question(body: ChatBody) -> Question:
+def _question(body: ChatBody, permit: Permit) -> Question:
     if not body.question:
         hint = "send a message with role user and some text"
         raise ApiError(400, "there is no user turn with text", code="invalid_value", hint=hint, param="messages")
     limit = body.max_completion_tokens or body.max_tokens
-    return Question(body.question, max_tokens=limit, options=body.options)
+    return Question(body.question, max_tokens=limit, options=body.options, permit=permit)
 
 
 async def _whole(services: Services, question: Question) -> dict[str, Any]:

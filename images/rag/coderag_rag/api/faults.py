@@ -8,9 +8,9 @@ from coderag_rag.answer.llm import PromptTooLong
 from coderag_rag.api.disconnect import ClientGone
 from coderag_rag.http.errors import ApiError
 from coderag_rag.query.guard import DependencyDown
-from coderag_rag.query.manifest import NothingIndexed, UnknownRepository
+from coderag_rag.query.manifest import NothingIndexed, UnknownRef, UnknownRepository
 
-FAULTS = (ClientGone, DependencyDown, NothingIndexed, NothingRelevant, PromptTooLong, UnknownRepository)
+FAULTS = (ClientGone, DependencyDown, NothingIndexed, NothingRelevant, PromptTooLong, UnknownRef, UnknownRepository)
 
 
 def fault_answer(error: Exception) -> ApiError:
@@ -22,6 +22,9 @@ def fault_answer(error: Exception) -> ApiError:
     if isinstance(error, UnknownRepository):
         hint = f"served now: {', '.join(error.known)[:500]}"
         return ApiError(404, str(error), code="repository_not_found", hint=hint, param="repositories")
+    if isinstance(error, UnknownRef):
+        hint = f"served in view of the request: {', '.join(error.known)[:500]}"
+        return ApiError(404, str(error), code="ref_not_found", hint=hint, param="refs")
     if isinstance(error, NothingIndexed):
         hint = "wait for the first sync to end; the ingestion service's /v1/status shows it"
         return ApiError(409, "no repository is indexed yet", code="no_repository_indexed", hint=hint)

@@ -27,6 +27,7 @@ class SearchBody(_Request):
     repositories: Names | None = Field(None, description="only these repositories")
     languages: Names | None = Field(None, description="only these languages, like python")
     paths: Names | None = Field(None, description="only these paths: globs like src/**/*.py, or folders")
+    refs: Names | None = Field(None, description="only what is served at these refs, like main")
 
 
 class AskBody(_Request):
@@ -62,6 +63,7 @@ class Hit(_Answer):
     symbols: list[str]
     text: str
     also_at: list[Place] = Field(description="other served places of exactly this content")
+    link: str | None = Field(None, description="these lines on the repository's host, where it is known")
 
 
 class ServedRepository(_Answer):
@@ -89,6 +91,8 @@ class SearchAnswer(_Answer):
     degraded: list[str] = Field(description="legs of the search that did not run")
     repositories: list[ServedRepository] = Field(description="what was searched")
     took_ms: float
+    ranking: str = Field(description="version of the numbers that decided the order")
+    query_class: str = Field(description="what the query was taken for")
 
 
 class Citation(_Answer):
@@ -101,6 +105,7 @@ class Citation(_Answer):
     start_line: int
     end_line: int
     text: str
+    link: str | None = Field(None, description="these lines on the repository's host, where it is known")
 
 
 class AskAnswer(_Answer):
@@ -113,12 +118,15 @@ class AskAnswer(_Answer):
     dropped_markers: int = Field(description="markers that the model invented; they were taken out")
     model: str
     served_by: str = Field(description="the deployment behind the gateway that answered")
+    repositories: list[ServedRepository] = Field(description="what was searched")
+    ranking: str = Field(description="version of the numbers that decided the order of the sources")
 
 
 class Repositories(_Answer):
     """All served repositories."""
 
     repositories: list[RepositoryDetails]
+    degraded: list[str] = Field(description="dependencies that are down: the list is what was known last")
 
 
 class Status(_Answer):
@@ -129,4 +137,5 @@ class Status(_Answer):
     index_compatible: bool | None = Field(description="null while either side is unknown")
     ranking: str
     breakers: dict[str, str]
+    degraded: list[str] = Field(description="dependencies that are down now")
     repositories: list[RepositoryDetails]

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 
 from coderag_rag.answer.answerer import Answer
 from coderag_rag.answer.context import estimate_tokens
+from coderag_rag.api.served import served_repositories
+from coderag_rag.query.weights import VERSION
 
 MODEL = "coderag"
 
@@ -98,7 +100,9 @@ class Envelope:
 
 def extras(answer: Answer) -> dict[str, Any]:
     """Return what this service adds to OpenAI's fields."""
-    return {"citations": [asdict(item) for item in answer.citations], "degraded": answer.degraded}
+    repositories = [item.model_dump() for item in served_repositories(answer.snapshot)]
+    citations = [asdict(item) for item in answer.citations]
+    return {"citations": citations, "degraded": answer.degraded, "repositories": repositories, "ranking": VERSION}
 
 
 def usage(answer: Answer, text: str) -> dict[str, int]:

@@ -6,12 +6,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from coderag_rag.answer.answerer import Question
+from coderag_rag.api.access import Permitted
 from coderag_rag.api.disconnect import while_connected
 from coderag_rag.api.faults import answering_faults
-from coderag_rag.api.models import AskAnswer, AskBody, Citation, Hit, Repositories, SearchAnswer, SearchBody, Status
-from coderag_rag.api.served import repository_details, served_repositories
+from coderag_rag.api.models import AskAnswer, AskBody, Repositories, SearchAnswer, SearchBody, Status
+from coderag_rag.api.served import repository_details, served_repositories, shown_citation, shown_hit
 from coderag_rag.api.services import Services
+from coderag_rag.query.access import Permit
 from coderag_rag.query.hits import SearchResult
+from coderag_rag.query.reader import QDRANT
 from coderag_rag.query.search import SearchRequest
 from coderag_rag.query.weights import VERSION
 
@@ -28,25 +31,27 @@ def query_routes(services: Services) -> APIRouter:
     router = APIRouter(tags=["query"], responses=ERRORS)
 
     @router.post("/v1/search")
-    async def search(body: SearchBody) -> SearchAnswer:
+    async def search(body: SearchBody, permit: Permitted) -> SearchAnswer:
         """Find the lines of code that answer a query."""
         begin = time.monotonic()
         with answering_faults():
-            result = await _search(services, body)
+            result = await _search(services, body, permit)
         services.metrics.searched(result)
         return SearchAnswer(
-            hits=[Hit.model_validate(hit) for hit in result.hits],
+            hits=[shown_hit(hit, services.links) for hit in result.hits],
             degraded=result.degraded,
             repositories=served_repositories(result.snapshot),
             took_ms=round((time.monotonic() - begin) * 1000, 1),
+            ranking=VERSION,
+            query_class=result.kind.value,
         )
 
     @router.post("/v1/ask")
     @router.post("/query", include_in_schema=False)
-    async def ask(body: AskBody, request: Request) -> AskAnswer:
+    async def ask(body: AskBody, request: Request, permit: Permitted) -> AskAnswer:
         """Answer a question about the code, with verified citations."""
         with answering_faults():
-            return await while_connected(request, _ask(services, body))
+            return await while_connected(request, _ask(services, body, permit))
 
     return router
 
@@ -56,42 +61,47 @@ def status_routes(services: Services) -> APIRouter:
     router = APIRouter(tags=["status"], prefix="/v1", responses={401: ERRORS[401]})
 
     @router.get("/repositories")
-    async def repositories() -> Repositories:
+    async def repositories(permit: Permitted) -> Repositories:
         """List the served repositories and their commits."""
-        return Repositories(repositories=repository_details(services.manifests.snapshot))
+        found = repository_details(services.manifests.snapshot.permitted(permit))
+        return Repositories(repositories=found, degraded=services.down(QDRANT))
 
     @router.get("/status")
-    async def status() -> Status:
+    async def status(permit: Permitted) -> Status:
         """Tell which index is served and whether it fits the running embedding model."""
-        snapshot = services.manifests.snapshot
+        snapshot = services.manifests.snapshot.permitted(permit)
         return Status(
             identity=services.embedder.identity,
             index_identities=sorted({manifest.head.identity for manifest in snapshot.manifests}),
             index_compatible=services.embedder.compatible,
             ranking=VERSION,
             breakers={name: breaker.state for name, breaker in services.breakers.items()},
+            degraded=services.down(),
             repositories=repository_details(snapshot),
         )
 
     return router
 
 
-async def _search(services: Services, body: SearchBody) -> SearchResult:
-    request = SearchRequest(body.query, body.limit, body.repositories or (), body.languages or (), body.paths or ())
+async def _search(services: Services, body: SearchBody, permit: Permit) -> SearchResult:
+    filters = (body.repositories or (), body.languages or (), body.paths or (), body.refs or ())
+    request = SearchRequest(body.query, body.limit, *filters, permit)
     return await services.searcher.search(request, services.settings.search.begin())
 
 
-async def _ask(services: Services, body: AskBody) -> AskAnswer:
-    question = Question(body.question, body.limit, body.repositories or (), body.model, body.max_tokens)
+async def _ask(services: Services, body: AskBody, permit: Permit) -> AskAnswer:
+    question = Question(body.question, body.limit, body.repositories or (), body.model, body.max_tokens, permit=permit)
     async with services.answerer.open(question) as answer:
         text = "".join([piece async for piece in answer.pieces()])
         services.metrics.answered(len(answer.citations), answer.dropped_markers)
         return AskAnswer(
             answer=text.strip(),
-            citations=[Citation.model_validate(item) for item in answer.citations],
-            sources=[Hit.model_validate(hit) for hit in answer.sources],
+            citations=[shown_citation(item, services.links) for item in answer.citations],
+            sources=[shown_hit(hit, services.links) for hit in answer.sources],
             degraded=answer.degraded,
             dropped_markers=answer.dropped_markers,
             model=body.model,
             served_by=answer.generation.served_by,
+            repositories=served_repositories(answer.snapshot),
+            ranking=VERSION,
         )

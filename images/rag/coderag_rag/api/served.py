@@ -1,6 +1,9 @@
-"""Manifests as the API shows them."""
+"""Manifests, hits and citations as the API shows them."""
 
-from coderag_rag.api.models import RepositoryDetails, ServedRepository
+from coderag_rag.answer.citations import Citation as Cited
+from coderag_rag.api.models import Citation, Hit, RepositoryDetails, ServedRepository
+from coderag_rag.query.hits import Hit as Found
+from coderag_rag.query.links import Links
 from coderag_rag.query.manifest import Snapshot
 
 
@@ -29,3 +32,17 @@ def repository_details(snapshot: Snapshot) -> list[RepositoryDetails]:
         )
         for head in heads
     ]
+
+
+def shown_hit(hit: Found, links: Links) -> Hit:
+    """Return a hit with the link to its lines."""
+    shown = Hit.model_validate(hit)
+    shown.link = links.line(hit.repository, hit.commit, hit.path, hit.start_line, hit.end_line)
+    return shown
+
+
+def shown_citation(cited: Cited, links: Links) -> Citation:
+    """Return a citation with the link to its lines."""
+    shown = Citation.model_validate(cited)
+    shown.link = links.line(cited.repository, cited.commit, cited.path, cited.start_line, cited.end_line)
+    return shown

@@ -21,6 +21,7 @@ from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.clients.qdrant import connect
 from coderag_rag.query.embedder import EMBEDDING, IndexEmbedder
 from coderag_rag.query.guard import Breaker
+from coderag_rag.query.links import Links
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.search import Searcher
@@ -87,8 +88,13 @@ class Services:
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
         route = ModelRoute(clients.llm, self.breakers[GATEWAY], clients.direct)
         self.answerer = Answerer(self.searcher, route, settings.limits, settings.ask)
+        self.links = Links(settings.remotes)
         self.health = WatchedHealth()
         self._watch_everything()
+
+    def down(self, *names: str) -> list[str]:
+        """Return which of these dependencies, or of all, are known to be down."""
+        return [name for name in names or self.breakers if self.breakers[name].is_open]
 
     def _watch_everything(self) -> None:
         self.health.waiting_for("qdrant was not reached yet")

@@ -1,11 +1,14 @@
 """The settings of the search service, read once from the environment at start."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from coderag_rag.answer.answerer import AnswerLimits
-from coderag_rag.env import Environment
+from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.query.effort import Patience
+from coderag_rag.query.links import HostKind, Remote
 from coderag_rag.settings import EmbeddingSettings, QdrantSettings
 
 # What a silent embedding service may take of a request that can be answered without it.
@@ -47,6 +50,31 @@ class GatewaySettings:
         )
 
 
+def read_remotes(text: str) -> dict[str, Remote]:
+    """Read REPOSITORY_URLS: a JSON object from name to URL, or to {"url", "host"} where the host's name hides its kind.
+
+    Errors repeat no value: a URL may have been given with a password in it.
+    """
+    remedy = 'write it as {"name": "https://host/owner/name"}'
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        raise InvalidSetting("REPOSITORY_URLS", "is not JSON", remedy) from None
+    if not isinstance(rows, dict):
+        raise InvalidSetting("REPOSITORY_URLS", "is not an object", remedy)
+    return {name: _remote(f"REPOSITORY_URLS[{name}]", row, remedy) for name, row in rows.items()}
+
+
+def _remote(where: str, row: object, remedy: str) -> Remote:
+    fields = {"url": row} if isinstance(row, str) else row
+    if not isinstance(fields, dict) or not isinstance(fields.get("url"), str) or set(fields) - {"url", "host"}:
+        raise InvalidSetting(where, "is neither a URL nor an object with url and host", remedy)
+    kind = fields.get("host")
+    if kind is not None and kind not in list(HostKind):
+        raise InvalidSetting(f"{where}.host", "is not a known kind of host", f"use one of {', '.join(HostKind)}")
+    return Remote(fields["url"], HostKind(kind) if kind else None)
+
+
 @dataclass(frozen=True)
 class ApiSettings:
     """Everything the search service needs to start."""
@@ -61,6 +89,7 @@ class ApiSettings:
     poll_interval: float
     search: Patience
     ask: Patience
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
 
     @classmethod
     def read(cls, env: Environment) -> Self:
@@ -83,4 +112,5 @@ class ApiSettings:
             poll_interval=env.number("MANIFEST_POLL_INTERVAL", 2, minimum=0.05),
             search=Patience(search_seconds, min(embedding.timeout, search_seconds * _SEARCH_SHARE)),
             ask=Patience(ask_seconds, min(embedding.timeout, ask_seconds * _ASK_SHARE), qdrant.schedule),
+            remotes=read_remotes(env.text("REPOSITORY_URLS", "{}")),
         )

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
+_PARTS_OF_A_REQUEST = frozenset({"body", "query", "path", "header"})
+
+
 class ApiError(Exception):
     """An answer other than success, raised anywhere below a route."""
 
@@ -64,7 +67,8 @@ async def _on_api_error(_request: Request, error: ApiError) -> JSONResponse:
 
 async def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"] if part != "body") or None
+    where, *field = first["loc"]
+    param = ".".join(str(part) for part in (field if where in _PARTS_OF_A_REQUEST else first["loc"])) or None
     message = f"{param or 'body'}: {first['msg']}"
     return error_response(
         ApiError(400, message, code="invalid_value", hint="compare the request with /openapi.json", param=param)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from coderag_rag.query.access import Permit
 from coderag_rag.store.schema import Entry, HeadPayload
 
 
@@ -18,6 +19,14 @@ class UnknownRepository(Exception):  # noqa: N818 - reads as the state it names
     def __init__(self, name: str, known: Collection[str]) -> None:
         super().__init__(f"repository {name!r} is not served")
         self.name, self.known = name, sorted(known)
+
+
+class UnknownRef(Exception):  # noqa: N818 - reads as the state it names
+    """A ref was asked for that no repository in view is served at."""
+
+    def __init__(self, ref: str, known: Collection[str]) -> None:
+        super().__init__(f"ref {ref!r} is not served")
+        self.ref, self.known = ref, sorted(known)
 
 
 class NothingIndexed(Exception):  # noqa: N818 - reads as the state it names
@@ -89,6 +98,19 @@ class Snapshot:
     def names(self) -> frozenset[str]:
         """The names of the served repositories."""
         return frozenset(item.head.repository for item in self.manifests)
+
+    def permitted(self, permit: Permit) -> "Snapshot":
+        """Return the part that a permit allows; to the request the rest does not exist."""
+        if permit.names is None:
+            return self
+        return Snapshot(tuple(item for item in self.manifests if permit.allows(item.head.repository)))
+
+    def at(self, refs: Collection[str]) -> "Snapshot":
+        """Return the part that is served at these refs, all for none; raises UnknownRef."""
+        known = {item.head.ref for item in self.manifests}
+        if unknown := sorted(set(refs) - known):
+            raise UnknownRef(unknown[0], known)
+        return Snapshot(tuple(item for item in self.manifests if item.head.ref in refs)) if refs else self
 
     def select(self, repositories: Collection[str] | None) -> "Snapshot":
         """Return the part that a request may see; raises when there is none or a name is not served."""

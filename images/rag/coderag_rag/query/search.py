@@ -6,7 +6,9 @@ from functools import partial
 
 from qdrant_client import models
 
+from coderag_rag.query.access import EVERYTHING, Permit
 from coderag_rag.query.analysis import Query, analyse
+from coderag_rag.query.diversity import spread
 from coderag_rag.query.effort import Effort, any_failure
 from coderag_rag.query.fusion import fuse
 from coderag_rag.query.guard import Breaker, DependencyDown
@@ -16,8 +18,8 @@ from coderag_rag.query.places import best_place
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
 from coderag_rag.query.reader import QDRANT, IndexReader
-from coderag_rag.query.scope import Scope
-from coderag_rag.query.weights import LEG_WEIGHTS, RRF_K, Leg, QueryClass
+from coderag_rag.query.scope import Filters, Scope
+from coderag_rag.query.weights import LEG_WEIGHTS, RANKER, RRF_K, Leg, QueryClass
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class SearchRequest:
     repositories: Sequence[str] = ()
     languages: Sequence[str] = ()
     paths: Sequence[str] = ()
+    refs: Sequence[str] = ()
+    permit: Permit = EVERYTHING
+
+    @property
+    def filters(self) -> Filters:
+        """What the request narrows itself to."""
+        return Filters(self.repositories, self.languages, self.paths, self.refs)
 
 
 class Searcher:
@@ -41,7 +50,7 @@ class Searcher:
         self._legs = Legs(reader, embedder)
 
     async def search(self, request: SearchRequest, effort: Effort) -> SearchResult:
-        """Return the best hits; raises DependencyDown, NothingIndexed or UnknownRepository."""
+        """Return the best hits; raises DependencyDown, NothingIndexed, UnknownRepository or UnknownRef."""
         look_up = partial(self._look_up, request, effort)
         try:
             async with effort.deadline.cut():
@@ -51,10 +60,10 @@ class Searcher:
 
     async def _look_up(self, request: SearchRequest, effort: Effort) -> SearchResult:
         """Search once. The view is taken anew each time: after an outage it may be another one."""
-        scope = Scope.build(self._manifests.served(), request.repositories, request.languages, request.paths)
+        scope = Scope.build(self._manifests.served(), request.filters, request.permit)
         query = analyse(request.query)
         found = await self._legs.run(query, scope, effort)
-        ordered = order(query, scope, found.points)[: request.limit]
+        ordered = spread(order(query, scope, found.points), request.limit, RANKER.repository_share)
         return SearchResult(await self._with_texts(ordered), found.degraded, scope.snapshot, query.kind)
 
     async def _with_texts(self, candidates: Sequence[Candidate]) -> list[Hit]:

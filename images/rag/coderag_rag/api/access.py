@@ -1,0 +1,15 @@
+"""What the caller of a route may see. The one place to change when keys stand for groups of repositories."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from coderag_rag.query.access import EVERYTHING, Permit
+
+
+def permitted() -> Permit:
+    """Return the repositories of the caller: all of them, until access keys arrive."""
+    return EVERYTHING
+
+
+Permitted = Annotated[Permit, Depends(permitted)]
