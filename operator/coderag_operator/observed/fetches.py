@@ -1,6 +1,6 @@
 """What the fetch Jobs tell: which model files are there, which failed for good, which Job has to run again and when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,8 +51,21 @@ def learn(facts: Facts, jobs: Iterable[Child], pods: Iterable[Child], claim_uid:
                 else:
                     waits.append(due)
     geometries = {**facts.geometries, **read_geometries(jobs, pods)}
+    expired += find_mute(jobs, pods, models, geometries)
     learnt = replace(facts, models=models, fetches=fetches, geometries=geometries)
     return Lesson(learnt, tuple(expired), min(waits, default=None))
+
+
+def find_mute(
+    jobs: Iterable[Child], pods: Iterable[Child], models: Mapping[str, Fetched], geometries: Mapping[str, Reading]
+) -> Iterator[Child]:
+    """Yield the Jobs that have ended and whose pods are gone before the header was known: nobody else will tell it."""
+    heard = {pod.owner for pod in pods}
+    for job in jobs:
+        details = job.details
+        ended = isinstance(details, Job) and details.complete and details.digest in models.keys() - geometries.keys()
+        if ended and job.uid not in heard and not job.deleting:
+            yield job
 
 
 def read_results(pods: Iterable[Child]) -> dict[str, dict[str, Any]]:

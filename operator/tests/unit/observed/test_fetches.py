@@ -115,3 +115,18 @@ def test_what_is_no_fetch_job_teaches_nothing() -> None:
 
 def test_the_backoff_grows_to_its_cap() -> None:
     assert [backoff(n) for n in (1, 2, 3, 99)] == [10, 20, 40, 300]
+
+
+def test_a_job_whose_report_is_gone_runs_again_for_a_header_that_is_not_known() -> None:
+    known = Facts(models={SHA: Fetched("claim")})
+    done = job(complete=True)
+    assert learn(known, [done], [], "claim", 0).expired == (done,)
+    told = pod({"ok": True, "file": "a.gguf", "header": {}, "geometry": CHAT_3B.to_json()})
+    assert learn(known, [done], [told], "claim", 0).expired == ()
+    assert learn(replace(known, geometries={SHA: Reading(CHAT_3B)}), [done], [], "claim", 0).expired == ()
+
+
+def test_a_job_that_still_runs_or_said_nothing_of_use_is_left_alone() -> None:
+    known = Facts(models={SHA: Fetched("claim")})
+    assert learn(known, [job(active=True)], [], "claim", 0).expired == ()
+    assert learn(known, [job(complete=True)], [pod("?")], "claim", 0).expired == ()
