@@ -15,6 +15,7 @@ from coderag_operator.desired import (
     build,
     keys_secret_name,
     list_fetches,
+    model_keys,
     probe_name,
     settle,
     uses_gpu,
@@ -76,7 +77,14 @@ def learn_fetches(stack: Stack, gathered: Gathered, children: Children, now: flo
     jobs = [child for child in children.values() if child.kind == JOB and child.name in wanted]
     lesson = learn(gathered.facts, jobs, list_pods(children), gathered.inputs.cache_uid, now)
     keys = children.get(("Secret", keys_secret_name(stack)))
-    return replace(lesson, facts=replace(lesson.facts, keys_uid=keys.uid if keys and keys.owner == stack.uid else ""))
+    named = set(model_keys(stack).values())
+    facts = replace(
+        lesson.facts,
+        keys_uid=keys.uid if keys and keys.owner == stack.uid else "",
+        # A header is some KiB, and read again in seconds: those of former models would fill the ConfigMap one day.
+        geometries={key: reading for key, reading in lesson.facts.geometries.items() if key in named},
+    )
+    return replace(lesson, facts=facts)
 
 
 def plan_memory(

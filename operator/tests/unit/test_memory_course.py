@@ -367,3 +367,15 @@ def test_what_was_measured_beside_a_server_that_came_meanwhile_does_not_count() 
     simulation.settle()
     assert "8188 MiB in the label" in source(simulation)
     assert probes(simulation) == []
+
+
+def test_headers_of_models_that_the_spec_names_no_more_are_forgotten() -> None:
+    simulation = gpu_stack()
+    simulation.settle()
+    simulation.geometries["c" * 64] = CODE_7B
+    edit(simulation, "models.code.llamaCpp.source.http.sha256", "c" * 64)
+    simulation.settle()
+    facts = simulation.child("ConfigMap", "facts")["data"]
+    kept = {name.removeprefix("geometry.") for name in facts if name.startswith("geometry.")}
+    assert kept == {SHA["chat"], "c" * 64}
+    assert condition(simulation, "VramPlanned") == ("True", "Fits")
