@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from coderag_operator.api import InvalidSpec, Stack
 from coderag_operator.conditions import COMPONENTS
 from coderag_operator.desired import Desired, model_keys, service_url
+from coderag_operator.failover import read_revisions
 from coderag_operator.observed.alive import find_alive
 from coderag_operator.observed.child import Child, Live
 from coderag_operator.observed.components import find_stand_ins, read_component
-from coderag_operator.observed.details import Workload
+from coderag_operator.observed.details import Pod, Workload
 from coderag_operator.observed.facts import Facts
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.outlook import UNPLANNED, Outlook
@@ -45,14 +46,17 @@ def observe(
         roles=facts.roles,
         unfinished=unfinished,
         outlook=outlook,
-        measured=find_current(facts.measured, children.values()),
+        measured=find_current(facts.measured, children.values(), read_revisions(desired, ROLES)),
     )
 
 
-def find_current(measured: Mapping[str, Measured], children: Iterable[Child]) -> dict[str, Measured]:
-    """Return what was measured of the pods that are there now."""
-    pods = {child.uid for child in children if child.kind == "Pod"}
-    return {role: one for role, one in measured.items() if one.pod_uid in pods}
+def find_current(
+    measured: Mapping[str, Measured], children: Iterable[Child], wanted: Mapping[str, str]
+) -> dict[str, Measured]:
+    """Return what was measured of the pods that are there now; one that is to be replaced was planned otherwise."""
+    pods = {child.uid: child.details for child in children if isinstance(child.details, Pod)}
+    found = {role: (one, pods[one.pod_uid]) for role, one in measured.items() if one.pod_uid in pods}
+    return {role: one for role, (one, pod) in found.items() if pod.revision == wanted.get(role, pod.revision)}
 
 
 def observe_invalid(

@@ -181,6 +181,24 @@ def test_a_server_with_other_layers_is_told() -> None:
     assert condition(simulation, "OffloadAsPlanned") == ("False", "LayersDiffer")
 
 
+def test_a_server_that_waits_to_be_replaced_is_not_held_against_the_new_plan() -> None:
+    simulation = gpu_stack(5600)
+    with_logs(simulation)
+    edit(simulation, "gpu.budgetMiB", 12000)
+    simulation.step()
+    assert condition(simulation, "OffloadAsPlanned") == ("Unknown", "NotMeasured")
+    with_logs(simulation)
+    assert condition(simulation, "OffloadAsPlanned") == ("True", "AsPlanned")
+
+
+def test_what_running_servers_measured_stays_while_no_new_plan_fits() -> None:
+    simulation = gpu_stack(12000)
+    with_logs(simulation)
+    edit(simulation, "gpu.budgetMiB", 2000)
+    simulation.settle()
+    assert set(simulation.stack["status"]["vramMeasured"]) == {"chat", "code"}
+
+
 def test_a_server_that_takes_less_is_told_and_nothing_is_planned_anew() -> None:
     simulation = gpu_stack(5600)
     with_logs(simulation, factor=0.9)
