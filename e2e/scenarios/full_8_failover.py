@@ -27,7 +27,7 @@ from e2e.progress import read_conditions
 pytestmark = pytest.mark.timeout(1500)
 PACE = Pace()
 # The window is short, so that each fault is judged as if it were the first in a long time; flapping has its own test.
-SETTINGS = {"stallAfter": "10s", "flapWindow": "1m"}
+SETTINGS = {"stallAfter": "6s", "flapWindow": "1m"}  # 6 s is the default on a GPU
 ROLLOUT = {"progressDeadline": "1m"}
 SHORT = {"failoverAfter": "2s", "failbackAfter": "3s", "dwell": "3s", "stallAfter": "5s", "flapWindow": "10s"}
 HANGS = {"stopped", "hangs while healthy", "hangs, metrics too", "stopped, operator killed every 20 s"}
