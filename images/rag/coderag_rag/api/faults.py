@@ -1,7 +1,9 @@
 """Every failure below the routes as an HTTP answer, in one table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
 
 from coderag_rag.answer.answerer import NothingRelevant
 from coderag_rag.answer.llm import PromptTooLong
@@ -9,8 +11,21 @@ from coderag_rag.api.disconnect import ClientGone
 from coderag_rag.http.errors import ApiError
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed, UnknownRef, UnknownRepository
+from coderag_rag.query.spans import BeyondTheEnd, UnknownPath
+from coderag_rag.query.view import AmbiguousRef
 
-FAULTS = (ClientGone, DependencyDown, NothingIndexed, NothingRelevant, PromptTooLong, UnknownRef, UnknownRepository)
+FAULTS = (
+    AmbiguousRef,
+    BeyondTheEnd,
+    ClientGone,
+    DependencyDown,
+    NothingIndexed,
+    NothingRelevant,
+    PromptTooLong,
+    UnknownPath,
+    UnknownRef,
+    UnknownRepository,
+)
 
 
 def fault_answer(error: Exception) -> ApiError:
@@ -19,20 +34,37 @@ def fault_answer(error: Exception) -> ApiError:
         return dependency_down(error)
     if isinstance(error, ClientGone):  # nobody reads this answer; the metrics count it
         return ApiError(499, str(error), code="client_closed_request", hint="keep the connection open")
-    if isinstance(error, UnknownRepository):
-        hint = f"served now: {', '.join(error.known)[:500]}"
-        return ApiError(404, str(error), code="repository_not_found", hint=hint, param="repositories")
-    if isinstance(error, UnknownRef):
-        hint = f"served in view of the request: {', '.join(error.known)[:500]}"
-        return ApiError(404, str(error), code="ref_not_found", hint=hint, param="refs")
     if isinstance(error, NothingIndexed):
         hint = "wait for the first sync to end; the ingestion service's /v1/status shows it"
         return ApiError(409, "no repository is indexed yet", code="no_repository_indexed", hint=hint)
     if isinstance(error, NothingRelevant):
         hint = "ask in other words, or about other repositories"
         return ApiError(409, "nothing in the index matches the question", code="nothing_relevant", hint=hint)
-    hint = "ask a shorter question, or give the model a larger context"
-    return ApiError(400, "the prompt does not fit the model's context", code="context_length_exceeded", hint=hint)
+    if isinstance(error, PromptTooLong):
+        hint = "ask a shorter question, or give the model a larger context"
+        return ApiError(400, "the prompt does not fit the model's context", code="context_length_exceeded", hint=hint)
+    return _misnamed(error)
+
+
+def _misnamed(error: Any) -> ApiError:
+    """Return the answer for a request that names what is not served."""
+    if isinstance(error, UnknownRepository):
+        hint = f"served now: {_listed(error.known)}"
+        return ApiError(404, str(error), code="repository_not_found", hint=hint, param="repositories")
+    if isinstance(error, UnknownRef):
+        hint = f"served in view of the request: {_listed(error.known)}"
+        return ApiError(404, str(error), code="ref_not_found", hint=hint, param="refs")
+    if isinstance(error, AmbiguousRef):
+        return ApiError(400, str(error), code="ref_needed", hint=f"name one of {_listed(error.known)}", param="refs")
+    if isinstance(error, UnknownPath):
+        hint = f"files of this name: {_listed(error.near)}" if error.near else "the map of the repository lists paths"
+        return ApiError(404, str(error), code="path_not_found", hint=hint, param="path")
+    hint = f"ask for lines from 1 to {error.lines}" if error.lines else "the file is empty"
+    return ApiError(416, str(error), code="range_not_satisfiable", hint=hint, param="start")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)[:500]
 
 
 def dependency_down(error: DependencyDown) -> ApiError:
@@ -47,9 +79,11 @@ def dependency_down(error: DependencyDown) -> ApiError:
 
 
 @contextmanager
-def answering_faults() -> Iterator[None]:
-    """Turn failures of the block into their HTTP answers."""
+def answering_faults(fields: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Turn failures of the block into their HTTP answers; `fields` renames the field they name as the route does."""
     try:
         yield
     except FAULTS as error:
-        raise fault_answer(error) from error
+        fault = fault_answer(error)
+        fault.param = fields.get(fault.param, fault.param) if fault.param else None
+        raise fault from error

@@ -22,9 +22,11 @@ from coderag_rag.clients.qdrant import connect
 from coderag_rag.query.embedder import EMBEDDING, IndexEmbedder
 from coderag_rag.query.guard import Breaker
 from coderag_rag.query.links import Links
+from coderag_rag.query.outline import Cartographer
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.search import Searcher
+from coderag_rag.query.spans import SpanReader
 from coderag_rag.query.watch import Watch
 
 _PROBE_DEADLINE = 3.0
@@ -86,6 +88,8 @@ class Services:
         self.embedder = IndexEmbedder(clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot)
         reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
+        self.spans = SpanReader(reader, self.manifests, qdrant)
+        self.cartographer = Cartographer(reader, self.manifests, qdrant)
         route = ModelRoute(clients.llm, self.breakers[GATEWAY], clients.direct)
         self.answerer = Answerer(self.searcher, route, settings.limits, settings.ask)
         self.links = Links(settings.remotes)

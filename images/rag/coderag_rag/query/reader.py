@@ -5,8 +5,8 @@ said no, for example for a vector of another model.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from qdrant_client import AsyncQdrantClient, models
@@ -15,7 +15,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed
 from coderag_rag.store.filters import any_of, both, field
-from coderag_rag.store.schema import ALIAS, HEAD, Entry, HeadPayload, PagePayload, page_id
+from coderag_rag.store.schema import ALIAS, CHUNK, HEAD, Entry, HeadPayload, PagePayload, page_id
 
 T = TypeVar("T")
 
@@ -28,6 +28,22 @@ _CHUNKS_OF_FILES = 1000
 
 class IndexRefused(Exception):  # noqa: N818 - reads as the state it names
     """Qdrant understood the request and refused it."""
+
+
+class ChunkRange(NamedTuple):
+    """The lines of a chunk, 1-based and inclusive."""
+
+    point: str
+    start_line: int
+    end_line: int
+
+
+class Defined(NamedTuple):
+    """The names that a chunk defines, and its first line."""
+
+    blob: str
+    line: int
+    symbols: tuple[str, ...]
 
 
 class IndexReader:
@@ -83,6 +99,42 @@ class IndexReader:
         call = self._client.scroll(self._collection, scroll_filter=chosen, limit=_CHUNKS_OF_FILES, with_payload=_LIGHT)
         points, _ = await self._answer(call)
         return list(points)
+
+    async def ranges(self, blob: str) -> list[ChunkRange]:
+        """Return the chunks of a blob in the order of their lines."""
+        where = both(field("kind", CHUNK), field("blob", blob))
+        found = [
+            ChunkRange(str(point.id), point.payload["start_line"], point.payload["end_line"])
+            async for page in self.pages(where, ["start_line", "end_line"], _CHUNKS_OF_FILES)
+            for point in page
+            if point.payload
+        ]
+        return sorted(found, key=lambda chunk: chunk.start_line)
+
+    async def definitions(self, where: models.Filter, most: int) -> tuple[list[Defined], bool]:
+        """Return what about so many chunks define, and whether these were all chunks."""
+        found: list[Defined] = []
+        seen = 0
+        async for page in self.pages(where, ["blob", "start_line", "symbols"], _CHUNKS_OF_FILES):
+            if seen >= most:
+                return found, False
+            seen += len(page)
+            for payload in (point.payload for point in page if point.payload):
+                if payload["symbols"]:
+                    found.append(Defined(payload["blob"], payload["start_line"], tuple(payload["symbols"])))
+        return found, True
+
+    async def pages(self, where: models.Filter, payload: list[str], size: int) -> AsyncIterator[list[models.Record]]:
+        """Yield every matching point, a page at a time, in the order of the ids."""
+        offset: Any = None
+        while True:
+            call = self._client.scroll(
+                self._collection, scroll_filter=where, limit=size, offset=offset, with_payload=payload
+            )
+            points, offset = await self._answer(call)
+            yield list(points)
+            if offset is None:
+                return
 
     async def texts(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return text and stored hash by point id; a point that is gone by now is left out."""
