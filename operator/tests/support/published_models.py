@@ -1,74 +1,30 @@
 """The geometry of models at their published shapes, made from the quantisation rule instead of a file of gigabytes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from coderag_model.geometry import Geometry
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-Q4_K, Q6_K = 144, 210  # bytes of a block of 256 weights
-BLOCK, FLOAT = 256, 4
+from benchmarks.vram.shapes import MODELS, Published, tensors
+
 ROW, UNIT = 512, 128  # MATRIX_ROW_PADDING and the alignment of ggml-cuda
 
 
-@dataclass(frozen=True)
-class Published:
-    """What a model card says of a Qwen2 model; `tied` models have no output tensor of their own."""
-
-    layers: int
-    embedding: int
-    feed_forward: int
-    heads: int
-    heads_kv: int
-    head: int
-    vocabulary: int
-    tied: bool
-
-
-QWEN_3B = Published(36, 2048, 11008, 16, 2, 128, 151936, tied=True)
-QWEN_CODER_7B = Published(28, 3584, 18944, 28, 4, 128, 152064, tied=False)
-
-
-def uses_more_bits(layer: int, layers: int) -> bool:
-    """Return whether Q4_K_M keeps attn_v and ffn_down of a layer in Q6_K: llama.cpp's use_more_bits."""
-    eighth = layers // 8
-    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
-
-
-def quantised(columns: int, rows: int, block_bytes: int = Q4_K) -> int:
-    """Return the bytes of a quantised matrix, as CUDA allocates it: its last row filled up, whole units of 128."""
-    filled = columns * rows // BLOCK * block_bytes + (-columns % ROW) // BLOCK * block_bytes
+def allocated(shape: tuple[int, ...], kind: GGMLQuantizationType) -> int:
+    """Return the bytes of a tensor as CUDA allocates it: the last row of a matrix filled up, whole units of 128."""
+    block, size = GGML_QUANT_SIZES[kind]
+    *rows, columns = shape
+    if not rows:
+        return columns * size
+    filled = rows[0] * columns // block * size + (-columns % ROW) // block * size
     return -(-filled // UNIT) * UNIT
-
-
-def matrices(model: Published, layer: int) -> list[int]:
-    """Return the bytes of every matrix of a block."""
-    wide = Q6_K if uses_more_bits(layer, model.layers) else Q4_K
-    own, kv = model.heads * model.head, model.heads_kv * model.head
-    return [
-        quantised(model.embedding, own),
-        quantised(model.embedding, kv),
-        quantised(model.embedding, kv, wide),
-        quantised(own, model.embedding),
-        quantised(model.embedding, model.feed_forward),
-        quantised(model.embedding, model.feed_forward),
-        quantised(model.feed_forward, model.embedding, wide),
-    ]
-
-
-def vectors(model: Published) -> int:
-    """Return the bytes of the biases of q, k and v and of the two norms of a block."""
-    return FLOAT * ((model.heads + 2 * model.heads_kv) * model.head + 2 * model.embedding)
-
-
-def per_block(model: Published, of: Callable[[list[int]], int]) -> tuple[int, ...]:
-    """Return a figure of the matrices of each block."""
-    return tuple(of(matrices(model, layer)) for layer in range(model.layers))
 
 
 def geometry(model: Published) -> Geometry:
     """Return the geometry of a model in Q4_K_M."""
+    sizes = {name: allocated(shape, kind) for name, shape, kind in tensors(model)}
+    blocks = [[sizes[name] for name in sizes if name.startswith(f"blk.{n}.")] for n in range(model.layers)]
+    output = sizes["token_embd.weight" if model.tied else "output.weight"]
     return Geometry(
-        architecture="qwen2",
+        architecture=model.architecture,
         layers=model.layers,
         embedding_length=model.embedding,
         feed_forward_length=model.feed_forward,
@@ -77,16 +33,15 @@ def geometry(model: Published) -> Geometry:
         key_length=model.head,
         value_length=model.head,
         vocabulary=model.vocabulary,
-        context_length=32768,
+        context_length=model.context,
         sliding_window=0,
         sliding_layers=(False,) * model.layers,
-        block_bytes=per_block(model, lambda sizes: sum(sizes) + vectors(model)),
-        largest_matrix_bytes=per_block(model, max),
-        input_bytes=quantised(model.embedding, model.vocabulary, Q6_K if model.tied else Q4_K),
-        output_bytes=quantised(model.embedding, model.vocabulary, Q6_K) + FLOAT * model.embedding,
+        block_bytes=tuple(map(sum, blocks)),
+        largest_matrix_bytes=tuple(map(max, blocks)),
+        input_bytes=sizes["token_embd.weight"],
+        output_bytes=output + sizes["output_norm.weight"],
         tied=model.tied,
     )
 
 
-CHAT_3B = geometry(QWEN_3B)
-CODE_7B = geometry(QWEN_CODER_7B)
+CHAT_3B, CODE_7B = (geometry(model) for model in MODELS[:2])  # Qwen2.5-3B and Qwen2.5-Coder-7B
