@@ -18,6 +18,7 @@ from coderag_gateway.drain import Drain, DrainingServer
 from coderag_gateway.guard import Guard
 from coderag_gateway.settings import ConfigurationError, Settings, read_settings
 from coderag_gateway.transport import ModelTransport
+from coderag_gateway.warm import warm_up
 
 # No request to anywhere at start, no page for browsers, no database, nothing written but the temporary folder.
 FIXED = {
@@ -75,6 +76,7 @@ def build_app(settings: Settings, config: Configuration, drain: Drain) -> ASGIAp
 
     usual = BaseOpenAILLM.get_async_http_client()  # with the proxies and certificates of the environment
     litellm.aclient_session = httpx.AsyncClient(transport=ModelTransport(usual, config.targets))
+    warm_up()
     return Guard(app, Callers(settings), drain)
 
 

@@ -222,6 +222,13 @@ def test_litellm_itself_refuses_too(unguarded: Gateway) -> None:
         assert client.post("/key/generate", json={}).status_code >= 400  # 500: there is no database
 
 
+def test_the_first_request_finds_loaded_what_takes_long_to_load(unguarded: Gateway) -> None:
+    assert content(unguarded.ask("chat")) == "I am chat"
+    late = json.loads((unguarded.log.parent / "tmp" / "imports.json").read_text())
+    slow = ("openai.", "tiktoken", "litellm.proxy._experimental.", "litellm.litellm_core_utils.default_encoding")
+    assert [name for name in late if name.startswith(slow)] == []
+
+
 def test_a_stream_that_breaks_off_ends_with_an_error_and_not_in_silence(unguarded: Gateway) -> None:
     unguarded.upstreams["code"].fault = Fault("token", "close")
     answer = unguarded.ask("code", stream=True)

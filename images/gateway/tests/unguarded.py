@@ -1,4 +1,7 @@
-"""The gateway without its door, to see what LiteLLM enforces by itself; writes down LiteLLM's routes on the way."""
+"""The gateway without its door, to see what LiteLLM enforces by itself.
+
+Writes down on the way which routes LiteLLM has and what it imports once requests come.
+"""
 
 import json
 import re
@@ -22,8 +25,29 @@ def list_routes(routes):
 def open_door(app, *others):
     """Stand in for the guard and let everything pass."""
     found = sorted(set(list_routes(app.routes)))
-    (Path(tempfile.gettempdir()) / "routes.json").write_text(json.dumps(found))
-    return app
+    write("routes.json", found)
+    return note_imports(app)
+
+
+def note_imports(app):
+    """Pass everything on; write down which modules were loaded since the first request came."""
+    loaded = set()
+
+    async def serve_one(scope, receive, send):
+        async def send_and_write(message):
+            write("imports.json", sorted(set(sys.modules) - loaded))
+            await send(message)
+
+        if scope["type"] == "http" and not loaded:
+            loaded.update(sys.modules)
+        await app(scope, receive, send_and_write if scope["type"] == "http" else send)
+
+    return serve_one
+
+
+def write(name, found):
+    """Leave what was found for the tests."""
+    (Path(tempfile.gettempdir()) / name).write_text(json.dumps(found))
 
 
 serve.Guard = open_door
