@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from coderag_rag.api.chat import chat_routes
+from coderag_rag.api.exact import exact_routes
 from coderag_rag.api.reading import reading_routes
 from coderag_rag.api.routes import query_routes, status_routes
 from coderag_rag.api.services import Clients, Services
@@ -26,6 +27,12 @@ def build_app(settings: ApiSettings, clients: Clients | None = None) -> FastAPI:
         "CodeRAG", keys=settings.keys, health=services.health, registry=services.registry, lifespan=lifespan
     )
     app.state.services = services
-    for router in (query_routes(services), reading_routes(services), chat_routes(services), status_routes(services)):
+    for router in (
+        query_routes(services),
+        exact_routes(services),
+        reading_routes(services),
+        chat_routes(services),
+        status_routes(services),
+    ):
         app.include_router(router)
     return app

@@ -11,6 +11,8 @@ from coderag_rag.api.disconnect import ClientGone
 from coderag_rag.http.errors import ApiError
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed, UnknownRef, UnknownRepository
+from coderag_rag.query.patterns import InvalidPattern
+from coderag_rag.query.scan import TooManyScans
 from coderag_rag.query.spans import BeyondTheEnd, UnknownPath
 from coderag_rag.query.view import AmbiguousRef
 
@@ -20,8 +22,10 @@ FAULTS = (
     ClientGone,
     DependencyDown,
     NothingIndexed,
+    InvalidPattern,
     NothingRelevant,
     PromptTooLong,
+    TooManyScans,
     UnknownPath,
     UnknownRef,
     UnknownRepository,
@@ -43,11 +47,16 @@ def fault_answer(error: Exception) -> ApiError:
     if isinstance(error, PromptTooLong):
         hint = "ask a shorter question, or give the model a larger context"
         return ApiError(400, "the prompt does not fit the model's context", code="context_length_exceeded", hint=hint)
+    if isinstance(error, TooManyScans):
+        hint = "try again after Retry-After, or narrow the search by repository or path"
+        return ApiError(429, str(error), code="too_many_exact_searches", hint=hint, retry_after=1.0)
     return _misnamed(error)
 
 
 def _misnamed(error: Any) -> ApiError:
-    """Return the answer for a request that names what is not served."""
+    """Return the answer for a request that asks for what there cannot be or is not."""
+    if isinstance(error, InvalidPattern):
+        return ApiError(400, str(error), code="invalid_value", hint=error.remedy, param="pattern")
     if isinstance(error, UnknownRepository):
         hint = f"served now: {_listed(error.known)}"
         return ApiError(404, str(error), code="repository_not_found", hint=hint, param="repositories")

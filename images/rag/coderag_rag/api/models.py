@@ -11,15 +11,15 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Names = Annotated[list[Name], Field(max_length=100)]
 
 
-class _Request(BaseModel):
+class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Answer(BaseModel):
+class AnswerBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class SearchBody(_Request):
+class SearchBody(RequestBody):
     """A search."""
 
     query: Text = Field(description="words, a name, a piece of code or an error with its trace")
@@ -30,7 +30,7 @@ class SearchBody(_Request):
     refs: Names | None = Field(None, description="only what is served at these refs, like main")
 
 
-class AskBody(_Request):
+class AskBody(RequestBody):
     """A question."""
 
     question: Text
@@ -40,7 +40,7 @@ class AskBody(_Request):
     max_tokens: int | None = Field(None, ge=1, le=32_768, description="longest answer, in tokens")
 
 
-class Place(_Answer):
+class Place(AnswerBody):
     """Another place of the same file content."""
 
     repository: str
@@ -49,7 +49,7 @@ class Place(_Answer):
     path: str
 
 
-class Hit(_Answer):
+class Hit(AnswerBody):
     """Lines of a commit; 1-based and inclusive."""
 
     repository: str
@@ -66,7 +66,7 @@ class Hit(_Answer):
     link: str | None = Field(None, description="these lines on the repository's host, where it is known")
 
 
-class ServedRepository(_Answer):
+class ServedRepository(AnswerBody):
     """A repository at the commit that is served."""
 
     name: str
@@ -84,7 +84,7 @@ class RepositoryDetails(ServedRepository):
     skipped: int
 
 
-class SearchAnswer(_Answer):
+class SearchAnswer(AnswerBody):
     """Hits, best first."""
 
     hits: list[Hit]
@@ -95,7 +95,7 @@ class SearchAnswer(_Answer):
     query_class: str = Field(description="what the query was taken for")
 
 
-class Citation(_Answer):
+class Citation(AnswerBody):
     """A marker of the answer, resolved and verified."""
 
     marker: str
@@ -108,7 +108,7 @@ class Citation(_Answer):
     link: str | None = Field(None, description="these lines on the repository's host, where it is known")
 
 
-class AskAnswer(_Answer):
+class AskAnswer(AnswerBody):
     """An answer whose every citation was checked."""
 
     answer: str
@@ -122,14 +122,14 @@ class AskAnswer(_Answer):
     ranking: str = Field(description="version of the numbers that decided the order of the sources")
 
 
-class Repositories(_Answer):
+class Repositories(AnswerBody):
     """All served repositories."""
 
     repositories: list[RepositoryDetails]
     degraded: list[str] = Field(description="dependencies that are down: the list is what was known last")
 
 
-class Status(_Answer):
+class Status(AnswerBody):
     """What is served, by what, and what is broken."""
 
     identity: str | None = Field(description="of an index built by the running embedding model")

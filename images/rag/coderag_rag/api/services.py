@@ -25,6 +25,7 @@ from coderag_rag.query.links import Links
 from coderag_rag.query.outline import Cartographer
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.reader import QDRANT, IndexReader
+from coderag_rag.query.scan import Scanner
 from coderag_rag.query.search import Searcher
 from coderag_rag.query.spans import SpanReader
 from coderag_rag.query.watch import Watch
@@ -88,6 +89,7 @@ class Services:
         self.embedder = IndexEmbedder(clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot)
         reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
+        self.scanner = Scanner(reader, self.manifests, qdrant)
         self.spans = SpanReader(reader, self.manifests, qdrant)
         self.cartographer = Cartographer(reader, self.manifests, qdrant)
         route = ModelRoute(clients.llm, self.breakers[GATEWAY], clients.direct)

@@ -84,12 +84,17 @@ class IndexReader:
         return entries
 
     async def nearest(
-        self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, limit: int
+        self,
+        vector: Sequence[float] | models.SparseVector,
+        using: str,
+        where: models.Filter,
+        limit: int,
+        payload: Sequence[str] = _LIGHT,
     ) -> list[models.ScoredPoint]:
-        """Return the points nearest to a vector, without their text."""
+        """Return the points nearest to a vector, without their text unless it is asked for."""
         query = vector if isinstance(vector, models.SparseVector) else list(vector)
         call = self._client.query_points(
-            self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=_LIGHT
+            self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=list(payload)
         )
         return list((await self._answer(call)).points)
 
