@@ -151,11 +151,17 @@ def has_turn(scene: Scene, name: str, other: str, roles: Mapping[str, Role], sta
     rollout = states[other].under_way
     if rollout and rollout.step != WAITING:
         return False
-    if states[other].rejected and growth(scene, name, states[name]) > 0:
-        return False  # the memory that the other one was to free is still taken
     wanted = scene.revisions.get(other, "")
+    held = states[other].rejected or (not wanted and is_to_shrink(scene, roles[other], states[other]))
+    if held and growth(scene, name, states[name]) > 0:
+        return False  # the memory that the other one was to free is still taken
     pending = bool(wanted) and not states[other].rejected and not is_settled(roles[other], wanted)
     return not pending or order_by_growth(scene, states).index(name) == 0
+
+
+def is_to_shrink(scene: Scene, role: Role, state: RoleState) -> bool:
+    """Tell whether a server runs that is planned smaller: one whose new model is on its way frees nothing yet."""
+    return bool(role.servers) and role.name in scene.planned and growth(scene, role.name, state) < 0
 
 
 def note_memory(scene: Scene, name: str, state: RoleState, roles: Mapping[str, Role]) -> RoleState:

@@ -199,6 +199,35 @@ def test_what_running_servers_measured_stays_while_no_new_plan_fits() -> None:
     assert set(simulation.stack["status"]["vramMeasured"]) == {"chat", "code"}
 
 
+def test_chat_does_not_grow_into_what_a_server_still_holds_whose_new_model_is_on_its_way() -> None:
+    simulation = gpu_stack(5600)
+    simulation.settle()
+    before = [simulation.servers.revision(pod) for pod in simulation.servers.pods("chat")]
+    small = "c" * 64
+    simulation.geometries[small] = CHAT_3B
+    read = {"ok": True, "header": {}, "sizeBytes": 1, "geometry": CHAT_3B.to_json()}
+
+    def only_headers() -> None:
+        for live in [*simulation.kube.of("Deployment"), *simulation.kube.of("StatefulSet")]:
+            if not simulation.servers.run(live):
+                simulation.make_ready(live)
+        for job in [one for one in simulation.kube.of("Job") if small in str(one) and not one.get("status")]:
+            simulation.end(job, True, json.dumps(read))
+            name = ("Job", NAMESPACE, job["metadata"]["name"])
+            simulation.kube.edit(name, lambda one: one.update(status={"active": 1}))
+
+    edit(simulation, "models.code.llamaCpp.source.http.sha256", small)
+    simulation.settle(controllers=only_headers)
+    assert [simulation.servers.revision(pod) for pod in simulation.servers.pods("chat")] == before
+    assert condition(simulation, "ChatReady") == ("False", "RollingOut")
+    assert condition(simulation, "CodeReady") == ("False", "ModelNotFetched")
+    for pod in [one for one in simulation.kube.of("Pod") if "-fetch-code-" in one["metadata"]["name"]]:
+        simulation.kube.remove(("Pod", NAMESPACE, pod["metadata"]["name"]))  # the next step of the same Job tells more
+    simulation.settle()
+    assert [simulation.servers.revision(pod) for pod in simulation.servers.pods("chat")] != before
+    assert condition(simulation, "Ready") == ("True", "AllServing")
+
+
 def test_a_server_that_takes_less_is_told_and_nothing_is_planned_anew() -> None:
     simulation = gpu_stack(5600)
     with_logs(simulation, factor=0.9)
