@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 import gguf
-import numpy
 from gguf import GGMLQuantizationType as Type
+from zeros import Tensor, write_zeros
 
 LAYERS, EMBEDDING, FORWARD, HEADS, HEAD, VOCABULARY = 8, 512, 1024, 8, 64, 4096
 WINDOW, CONTEXT = 512, 4096
 TIED = {"gemma", "gemma2", "gemma3", "qwen2", "qwen3"}
 FUSED = {"phi2", "phi3"}
-Tensor = tuple[str, tuple[int, ...], Type]  # name, rows and columns, type
 
 
 def heads_kv(architecture: str) -> int:
@@ -86,13 +85,7 @@ def write(path, architecture: str) -> None:
     writer.add_rope_scaling_orig_ctx_len(4096)
     writer.add_sliding_window(WINDOW)
     add_vocabulary(writer)
-    for name, shape, kind in tensors(architecture):
-        raw = numpy.zeros(gguf.quant_shape_to_byte_shape(shape, kind), dtype=numpy.uint8)
-        writer.add_tensor(name, raw, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write_zeros(writer, tensors(architecture))
 
 
 def add_vocabulary(writer: gguf.GGUFWriter) -> None:

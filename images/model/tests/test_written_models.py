@@ -3,12 +3,12 @@
 from itertools import cycle
 
 import gguf
-import numpy
 import pytest
 from coderag_model.architectures import MODELLED
 from coderag_model.opening import open_geometry
 from coderag_model.tensors import CPU
 from dense_gguf import Dense
+from zeros import write_zeros
 
 KINDS = [
     gguf.GGMLQuantizationType[name] for name in ("Q4_K", "Q6_K", "Q8_0", "IQ4_XS", "MXFP4", "F16", "BF16", "TQ1_0")
@@ -27,17 +27,9 @@ def write(path, dense, kind):
     writer.add_head_count_kv(dense.heads_kv)
     writer.add_token_list(["a", "b", "c"] * 100)
     writer.add_array("tokenizer.ggml.scores", [0.5] * 300)
-    sizes = {}
-    for name, shape, _ in dense.tensors():
-        kept = gguf.GGMLQuantizationType.F32 if len(shape) == 1 else kind
-        raw = numpy.zeros(gguf.quant_shape_to_byte_shape(shape[::-1], kept), dtype=numpy.uint8)
-        writer.add_tensor(name, raw, raw_dtype=kept)
-        sizes[name] = raw.nbytes
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return sizes
+    plain = gguf.GGMLQuantizationType.F32
+    shapes = ((name, shape[::-1]) for name, shape, _ in dense.tensors())
+    return write_zeros(writer, ((name, shape, plain if len(shape) == 1 else kind) for name, shape in shapes))
 
 
 @pytest.mark.parametrize(
