@@ -1,11 +1,13 @@
 """Share the processors between search and indexing.
 
-Two queues, queries first; at most `threads` texts are computed at once. While anyone searches, bulk work leaves one
-thread free (with bulk on every thread a search waits tens of seconds); when nobody does, bulk work takes them all. The
-operating system too puts bulk threads after search threads and the event loop. All state belongs to that loop.
+Two queues, queries first; at most `threads` batches are computed at once. A query goes alone; bulk texts go in batches
+of about 50 ms, because a batch cannot be interrupted. While anyone searches, bulk work leaves one thread free (with
+bulk on every thread a search waits tens of seconds); when nobody does, bulk work takes them all. The operating system
+too puts bulk threads after search threads and the event loop. All state belongs to that loop.
 """
 
 import asyncio
+import math
 import os
 import sys
 import threading
@@ -14,14 +16,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
+from coderag_embedding.jobs import run_each
+from coderag_embedding.pace import Pace
 from coderag_embedding.schema import Lane
 
 T = TypeVar("T")
 QUIET_SECONDS = 5.0  # how long after the last query bulk work may take every thread again
 BULK_NICENESS = 15
-FIRST_GUESS = 0.05  # seconds for one text, until some have been measured
 
 
 class QueueFullError(Exception):
@@ -33,23 +36,41 @@ class QueueFullError(Exception):
 
 
 @dataclass
-class _Line(Generic[T]):
+class _Entry:
+    """One text that waits: who wants it, what to compute, and about how many tokens that is (None: a batch alone)."""
+
+    waiter: asyncio.Future
+    job: Callable[[], Any]
+    cost: int | None
+
+
+@dataclass
+class _Line:
     """One lane: what waits, what runs, and the threads that run it."""
 
     pool: ThreadPoolExecutor
-    waiting: deque[tuple[asyncio.Future[T], Callable[[], T]]] = field(default_factory=deque)
-    running: int = 0
+    waiting: deque[_Entry] = field(default_factory=deque)
+    batches: int = 0
+    texts: int = 0
 
 
 class Lanes:
-    """Runs jobs of one text each."""
+    """Runs jobs of one text each. `run_batch` gives a result or an exception for every job that it is given."""
 
-    def __init__(self, threads: int, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        threads: int,
+        limit: int,
+        clock: Callable[[], float] = time.monotonic,
+        pace: Pace | None = None,
+        run_batch: Callable[[Sequence[Any]], list[Any]] = run_each,
+    ) -> None:
         self.threads = threads
         self.limit = limit
+        self.pace = pace or Pace()
+        self._run_batch = run_batch
         self._clock = clock
         self._last_query = float("-inf")
-        self._seconds = FIRST_GUESS
         self._lines: dict[Lane, _Line] = {
             "query": _Line(ThreadPoolExecutor(threads, "query")),
             "passage": _Line(ThreadPoolExecutor(threads, "passage", initializer=_step_back)),
@@ -61,23 +82,34 @@ class Lanes:
 
     def running(self, lane: Lane) -> int:
         """Return how many texts are being computed."""
-        return self._lines[lane].running
+        return self._lines[lane].texts
 
-    async def run(self, lane: Lane, jobs: Sequence[Callable[[], T]]) -> list[T]:
-        """Return the jobs' results in order. Raises QueueFullError at once rather than let anyone wait without end."""
+    def note_query(self) -> None:
+        """Somebody searches, even if the answer is known: bulk work leaves a thread free for a while."""
+        self._last_query = self._clock()
+
+    async def run(
+        self, lane: Lane, jobs: Sequence[Callable[[], T]], costs: Sequence[int | None] | None = None
+    ) -> list[T]:
+        """Return the jobs' results in order; `costs` are their tokens.
+
+        Raises QueueFullError at once rather than let anyone wait without end.
+        """
         line = self._lines[lane]
         if len(line.waiting) + len(jobs) > self.limit:
-            raise QueueFullError(retry_after=len(line.waiting) * self._seconds / self.threads)
+            raise QueueFullError(retry_after=self._backlog(line))
         if lane == "query":
-            self._last_query = self._clock()
+            self.note_query()
         loop = asyncio.get_running_loop()
-        entries = [(loop.create_future(), job) for job in jobs]
+        entries = [
+            _Entry(loop.create_future(), job, cost) for job, cost in zip(jobs, costs or [None] * len(jobs), strict=True)
+        ]
         line.waiting.extend(entries)
         self._pump()
         try:
-            return await asyncio.gather(*(future for future, _ in entries))
+            return await asyncio.gather(*(entry.waiter for entry in entries))
         finally:
-            self._forget(line, [future for future, _ in entries])
+            self._forget(line, [entry.waiter for entry in entries])
 
     def close(self) -> None:
         """Stop the threads once what they compute is done."""
@@ -89,48 +121,80 @@ class Lanes:
         for future in futures:
             future.cancel()
         if any(future.cancelled() for future in futures):
-            line.waiting = deque(entry for entry in line.waiting if not entry[0].cancelled())
+            line.waiting = deque(entry for entry in line.waiting if not entry.waiter.cancelled())
+
+    def _backlog(self, line: _Line) -> float:
+        """Return in how many seconds what waits will be done."""
+        tokens = sum(self.pace.batch_tokens if entry.cost is None else entry.cost for entry in line.waiting)
+        return self.pace.seconds(tokens) / self.threads
 
     def _pump(self) -> None:
         while lane := self._next_lane():
-            self._start(self._lines[lane], *self._lines[lane].waiting.popleft())
+            self._start(self._lines[lane], self._take(lane))
+
+    def _take(self, lane: Lane) -> list[_Entry]:
+        """Take the next batch off the queue: as many texts as fit, but none that another free thread could begin."""
+        waiting = self._lines[lane].waiting
+        batch = [waiting.popleft()]
+        if lane == "query" or batch[0].cost is None:
+            return batch
+        room = self.pace.batch_tokens - batch[0].cost
+        most = math.ceil((len(waiting) + 1) / (self._bulk_threads() - self._lines[lane].batches))
+        while len(batch) < most and waiting and waiting[0].cost is not None and waiting[0].cost <= room:
+            batch.append(waiting.popleft())
+            room -= batch[-1].cost or 0
+        return batch
 
     def _next_lane(self) -> Lane | None:
         queries, bulk = self._lines["query"], self._lines["passage"]
-        if queries.running + bulk.running >= self.threads:
+        if queries.batches + bulk.batches >= self.threads:
             return None
         if queries.waiting:
             return "query"
-        return "passage" if bulk.waiting and bulk.running < self._bulk_threads() else None
+        return "passage" if bulk.waiting and bulk.batches < self._bulk_threads() else None
 
     def _bulk_threads(self) -> int:
         searching = self._clock() - self._last_query < QUIET_SECONDS
         return max(1, self.threads - 1) if searching else self.threads
 
-    def _start(self, line: _Line, waiter: asyncio.Future, job: Callable[[], T]) -> None:
-        line.running += 1
+    def _start(self, line: _Line, batch: list[_Entry]) -> None:
+        line.batches += 1
+        line.texts += len(batch)
         started = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(line.pool, job)
-        work.add_done_callback(lambda done: self._finish(line, waiter, done, started))
+        work = asyncio.get_running_loop().run_in_executor(line.pool, self._run_batch, [entry.job for entry in batch])
+        work.add_done_callback(lambda done: self._finish(line, batch, done, started))
 
-    def _finish(self, line: _Line, waiter: asyncio.Future, done: asyncio.Future, started: float) -> None:
-        line.running -= 1
-        self._seconds += 0.1 * (self._clock() - started - self._seconds)
-        if done.cancelled():
-            waiter.cancel()
-        elif error := done.exception():
-            _settle(waiter, lambda: waiter.set_exception(error))
-        else:
-            _settle(waiter, lambda: waiter.set_result(done.result()))
+    def _finish(self, line: _Line, batch: list[_Entry], done: asyncio.Future, started: float) -> None:
+        line.batches -= 1
+        line.texts -= len(batch)
+        if tokens := sum(entry.cost or 0 for entry in batch):
+            self.pace.learn(tokens, self._clock() - started)
+        for entry, outcome in zip(batch, _outcomes(done, len(batch)), strict=True):
+            _settle(entry.waiter, outcome)
         self._pump()
 
 
-def _settle(waiter: asyncio.Future, settle: Callable[[], None]) -> None:
-    if not waiter.done():
-        settle()
+def _outcomes(done: asyncio.Future, count: int) -> list[Any]:
+    """Return one outcome per text; a batch that ended as a whole ended so for each of them."""
+    if done.cancelled():
+        return [asyncio.CancelledError()] * count
+    return [error] * count if (error := done.exception()) else done.result()
+
+
+def _settle(waiter: asyncio.Future, outcome: Any) -> None:
+    if waiter.done():
+        return
+    if isinstance(outcome, asyncio.CancelledError):
+        waiter.cancel()
+    elif isinstance(outcome, BaseException):
+        waiter.set_exception(outcome)
+    else:
+        waiter.set_result(outcome)
 
 
 def _step_back() -> None:
     """On Linux niceness belongs to a thread."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BULK_NICENESS)
+        thread = threading.get_native_id()
+        niceness = max(BULK_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # going back down needs a privilege
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)

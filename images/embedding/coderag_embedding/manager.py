@@ -1,6 +1,11 @@
-"""The one shared model: loaded once however many ask, replaced without a gap, and honest about its state."""
+"""The one shared model: loaded once however many ask, replaced without a gap, and honest about its state.
+
+When the configured model cannot be loaded, a second one may serve in its place: under its own name and revision, never
+under the first one's, because vectors of two models must not meet in one index. The first is tried again meanwhile.
+"""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +20,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 
 @dataclass(frozen=True)
 class Status:
-    """What GET /model/status answers: exactly these."""
+    """What GET /model/status answers: exactly these. Seconds, MB; the revision is that of the model that serves."""
 
     is_loaded: bool
     model_name: str
@@ -23,6 +28,7 @@ class Status:
     memory_usage: float
     device: str
     error_message: str | None
+    revision: str | None
 
 
 class LoadFailedError(Exception):
@@ -38,15 +44,47 @@ class ModelManager:
         device: str,
         loader: Callable[[], Model],
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        fallback: Callable[[], Model] | None = None,
+        lazy: bool = False,
     ) -> None:
         self.name = name
+        self.fell_back = False
         self.model: Model | None = None
         self.error: str | None = None
         self.load_seconds: float | None = None
         self._device = device
         self._loader = loader
         self._wait = wait
+        self._fallback = fallback
+        self._lazy = lazy
+        self._keeper: asyncio.Task[None] | None = None
         self._loading: asyncio.Task[Model] | None = None
+
+    def start(self) -> None:
+        """Begin to load in the background, unless that waits for the first request."""
+        if not self._lazy:
+            self._keep_trying()
+
+    async def stop(self) -> None:
+        """End the background work."""
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether a lazy model still waits to be asked for: ready, though not loaded."""
+        return self._lazy and self._keeper is None and self.model is None and self.error is None
+
+    async def demand(self) -> Model | None:
+        """Return the model, loading it if nobody has asked before; None when there is none, the reason is `error`."""
+        if self._lazy and self.model is None and self.error is None:
+            if self.idle:
+                self._keep_trying()
+            with contextlib.suppress(LoadFailedError):
+                await self.load()
+        return self.model
 
     async def load(self) -> Model:
         """Load or reload. Callers that come while a load runs share it; a failed reload keeps the model that serves."""
@@ -56,9 +94,9 @@ class ModelManager:
         return await asyncio.shield(self._loading)
 
     async def load_until_ready(self) -> None:
-        """Try until a model serves, waiting longer each time: a volume may come late, a person may repair it."""
+        """Try until the configured model serves, waiting longer each time: a volume may come late or be repaired."""
         wait = FIRST_WAIT
-        while self.model is None:
+        while self.model is None or self.fell_back:
             try:
                 await self.load()
             except LoadFailedError as error:
@@ -67,26 +105,49 @@ class ModelManager:
                 wait = min(2 * wait, LONGEST_WAIT)
 
     def status(self) -> Status:
-        """Return the state in six fields."""
+        """Return the state."""
         return Status(
             is_loaded=self.model is not None,
-            model_name=self.name,
+            model_name=self.model.manifest.name if self.model else self.name,
             load_time=self.load_seconds,
             memory_usage=round(resident_megabytes(), 1) if self.model else 0.0,
             device=self._device,
             error_message=self.error,
+            revision=self.model.manifest.revision if self.model else None,
         )
 
+    def _keep_trying(self) -> None:
+        self._keeper = asyncio.create_task(self.load_until_ready())
+
     async def _load(self) -> Model:
-        started = time.perf_counter()
         try:
-            model = await asyncio.to_thread(self._loader)
+            model = await self._read(self._loader)
         except Exception as error:  # whatever a broken file makes a library raise is a reason to report, not to die
             self.error = f"{type(error).__name__}: {error}"
+            await self._fall_back()
             raise LoadFailedError(self.error) from error
-        self.model, self.error = model, None
-        self.load_seconds = round(time.perf_counter() - started, 3)
-        log.info("Model loaded", extra={"revision": model.manifest.revision, "seconds": self.load_seconds})
+        self.error, self.fell_back = None, False
+        return model
+
+    async def _fall_back(self) -> None:
+        """Let the second model serve, unless one serves already."""
+        if self._fallback is None or self.model is not None:
+            return
+        try:
+            model = await self._read(self._fallback)
+        except Exception as error:
+            self.error = f"{self.error}; the fallback failed too: {type(error).__name__}: {error}"
+        else:
+            self.error = f"{self.error}; {model.manifest.name} serves in its place"
+            self.fell_back = True
+
+    async def _read(self, loader: Callable[[], Model]) -> Model:
+        started = time.perf_counter()
+        model = await asyncio.to_thread(loader)
+        self.model, self.load_seconds = model, round(time.perf_counter() - started, 3)
+        manifest = model.manifest
+        extra = {"model": manifest.name, "revision": manifest.revision, "seconds": self.load_seconds}
+        log.info("Model loaded", extra=extra)
         return model
 
     def _loaded(self, task: asyncio.Task[Model]) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from coderag_embedding.cache import QueryCache
 from coderag_embedding.lanes import Lanes
 from coderag_embedding.manager import ModelManager
 
@@ -17,7 +18,7 @@ BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 class Metrics:
     """Counters that the routes raise, and gauges read when asked."""
 
-    def __init__(self, manager: ModelManager, lanes: Lanes) -> None:
+    def __init__(self, manager: ModelManager, lanes: Lanes, cache: QueryCache) -> None:
         self._registry = CollectorRegistry()
         self.requests = self._counter("requests", "HTTP requests", ["route", "status"])
         self.texts = self._counter("texts", "Texts embedded", ["lane"])
@@ -27,7 +28,7 @@ class Metrics:
         self.seconds = Histogram(
             f"{PREFIX}_request_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=self._registry
         )
-        self._registry.register(_Gauges(manager, lanes))
+        self._registry.register(_Gauges(manager, lanes, cache))
         ProcessCollector(registry=self._registry)
 
     def render(self) -> bytes:
@@ -39,9 +40,10 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, manager: ModelManager, lanes: Lanes) -> None:
+    def __init__(self, manager: ModelManager, lanes: Lanes, cache: QueryCache) -> None:
         self._manager = manager
         self._lanes = lanes
+        self._cache = cache
 
     def collect(self) -> Iterable[Metric]:
         manager = self._manager
@@ -50,6 +52,18 @@ class _Gauges(Collector):
         yield _gauge("threads", "Texts computed at once, at most", {"": float(self._lanes.threads)})
         yield _gauge("queue_depth", "Texts that wait", {lane: self._lanes.depth(lane) for lane in LANES})
         yield _gauge("running", "Texts being computed", {lane: self._lanes.running(lane) for lane in LANES})
+        yield _gauge("model_fell_back", "1 when the fallback serves", {"": float(manager.fell_back)})
+        yield _gauge("batch_tokens", "Tokens in one bulk batch, at most", {"": float(self._lanes.pace.batch_tokens)})
+        yield self._lookups()
+
+    def _lookups(self) -> CounterMetricFamily:
+        text = "Query texts by how they were answered: kept, shared with one that ran already, or computed"
+        family = CounterMetricFamily(f"{PREFIX}_query_cache", text, labels=["outcome"])
+        for outcome, count in (
+            ("hit", self._cache.hits), ("shared", self._cache.shared), ("miss", self._cache.misses)
+        ):  # fmt: skip
+            family.add_metric([outcome], count)
+        return family
 
 
 def _gauge(name: str, text: str, values: dict[str, float]) -> GaugeMetricFamily:

@@ -10,6 +10,7 @@ from coderag_embedding.answer import render_answer
 from coderag_embedding.auth import key_check
 from coderag_embedding.errors import ApiError
 from coderag_embedding.manager import LoadFailedError, Status
+from coderag_embedding.model import Model
 from coderag_embedding.schema import MAX_BODY_BYTES, parse_request
 from coderag_embedding.service import Service
 
@@ -26,14 +27,15 @@ def open_routes(service: Service) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz() -> dict[str, str]:
-        service.ready_model()
+        service.check_ready()
         return {"status": "ready"}
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
         status = service.manager.status()
-        detail = status.error_message or ("loaded" if status.is_loaded else "loading")
-        model = {"ok": status.is_loaded, "latency_ms": None, "detail": detail}
+        state = "loaded" if status.is_loaded else "waits for the first request" if service.manager.idle else "loading"
+        healthy = (status.is_loaded and not service.manager.fell_back) or service.manager.idle
+        model = {"ok": healthy, "latency_ms": None, "detail": status.error_message or state}
         return {"status": "ok" if model["ok"] else "degraded", "dependencies": {"model": model}}
 
     @router.get("/metrics")
@@ -58,7 +60,7 @@ def keyed_routes(service: Service, api_key: str | None) -> APIRouter:
 
     @router.get("/v1/models")
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [_describe(service)]}
+        return {"object": "list", "data": [_describe(await service.model())]}
 
     @router.get("/model/status")
     async def status() -> Status:
@@ -69,7 +71,7 @@ def keyed_routes(service: Service, api_key: str | None) -> APIRouter:
         try:
             await service.manager.load()
         except LoadFailedError as error:
-            serving = "The earlier load still serves. " if service.manager.model else ""
+            serving = _what_serves(service)
             hint = f"{serving}Repair the model folder and reload again."
             raise ApiError(503, "model_load_failed", str(error), hint, retry_after=5) from None
         return service.manager.status()
@@ -77,9 +79,14 @@ def keyed_routes(service: Service, api_key: str | None) -> APIRouter:
     return router
 
 
-def _describe(service: Service) -> dict[str, Any]:
+def _what_serves(service: Service) -> str:
+    if service.manager.fell_back:
+        return "The fallback serves. "
+    return "The earlier load still serves. " if service.manager.model else ""
+
+
+def _describe(model: Model) -> dict[str, Any]:
     """Everything that decides what a vector means: an index is only searched with the values it was built under."""
-    model = service.ready_model()
     manifest = model.manifest
     fields = manifest.model_dump(
         include={"revision", "dimensions", "max_tokens", "pooling", "query_prompt", "passage_prompt"}

@@ -7,7 +7,10 @@ from typing import get_args
 
 from coderag_embedding.cpu import cpu_limit
 from coderag_embedding.manifest import Precision
+from coderag_embedding.session import Device
 
+# What each device is fast at: a GPU has no kernels for the int8 graph and would hand its parts back to the CPU.
+PRECISION: dict[str, Precision] = {"cpu": "int8", "cuda": "fp32"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -21,13 +24,16 @@ class Settings:
 
     model_name: str
     model_cache_dir: Path
-    device: str
+    model_load: str
+    fallback_name: str | None
+    device: Device
     precision: Precision
     api_key: str | None = field(repr=False)
     host: str
     port: int
     threads: int
     queue_limit: int
+    query_cache: int
     drain_seconds: int
     log_level: str
 
@@ -35,16 +41,20 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the environment, or raise SettingsError."""
     reader = _Reader(environ)
+    device = reader.choice("MODEL_DEVICE", "cpu", get_args(Device))
     settings = Settings(
         model_name=reader.text("MODEL_NAME", "all-MiniLM-L6-v2"),
         model_cache_dir=Path(reader.text("MODEL_CACHE_DIR", "/models")),
-        device=reader.choice("MODEL_DEVICE", "cpu", ("cpu",)),
-        precision=reader.choice("EMBEDDING_PRECISION", "int8", get_args(Precision)),  # type: ignore[arg-type]
+        model_load=reader.choice("MODEL_LOAD", "eager", ("eager", "lazy")),
+        fallback_name=reader.text("MODEL_FALLBACK") or None,
+        device=device,  # type: ignore[arg-type]
+        precision=reader.choice("EMBEDDING_PRECISION", PRECISION[device], get_args(Precision)),  # type: ignore[arg-type]
         api_key=reader.key("EMBEDDING_API_KEY", "EMBEDDING_ALLOW_ANONYMOUS"),
         host=reader.text("LISTEN_HOST", "0.0.0.0"),  # noqa: S104  a pod is reached from outside itself
         port=reader.number("LISTEN_PORT", lambda: 8003, 0, 65535),
         threads=reader.number("EMBEDDING_THREADS", cpu_limit, 1, 256),
         queue_limit=reader.number("EMBEDDING_QUEUE_LIMIT", lambda: 1024, 256, 65536),
+        query_cache=reader.number("EMBEDDING_QUERY_CACHE", lambda: 4096, 0, 1_000_000),
         drain_seconds=reader.number("EMBEDDING_DRAIN_SECONDS", lambda: 30, 0, 3600),
         log_level=reader.choice("LOG_LEVEL", "INFO", LEVELS),
     )
@@ -67,6 +77,7 @@ class _Reader:
         value = self.text(name, default)
         if value not in allowed:
             self.problems.append(f"{name} is {value!r}: use {' or '.join(allowed)}")
+            return default
         return value
 
     def number(self, name: str, default: Callable[[], int], low: int, high: int) -> int:

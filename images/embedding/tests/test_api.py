@@ -57,6 +57,60 @@ async def test_another_model_is_not_found_and_the_served_one_is_named(client):
     assert "'tiny'" in error["message"]
 
 
+async def test_a_model_trained_for_it_gives_shorter_vectors_of_length_one(serving, model_factory):
+    async with serving(lambda: model_factory(shortest=2)) as client:
+        await client.service.manager.load()
+        asked = {"model": "tiny", "input": "[UNK] alpha", "dimensions": 2}
+        (item,) = (await client.post("/v1/embeddings", json=asked)).json()["data"]
+        assert item["embedding"] == pytest.approx([0.5**0.5] * 2)
+        refused = await client.post("/v1/embeddings", json=asked | {"dimensions": 1})
+        assert "makes 2 to 4, not 1" in refused.json()["error"]["message"]
+
+
+async def test_a_repeated_query_is_computed_once(client):
+    asked = TEXT | {"input_type": "query"}
+    answers = await asyncio.gather(*(client.post("/v1/embeddings", json=asked) for _ in range(5)))
+    assert len({answer.text for answer in answers}) == 1
+    assert client.service.cache.misses == 1
+    assert 'coderag_embedding_query_cache_total{outcome="miss"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_a_lazy_service_is_ready_and_loads_when_first_asked(serving, model_factory):
+    async with serving(model_factory, MODEL_LOAD="lazy") as client:
+        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/health")).json()["dependencies"]["model"]["detail"] == "waits for the first request"
+        assert (await client.get("/model/status")).json()["is_loaded"] is False
+        assert (await client.post("/v1/embeddings", json=TEXT)).status_code == 200
+        assert (await client.get("/model/status")).json()["is_loaded"] is True
+
+
+async def test_a_fallback_never_answers_under_the_first_models_name(serving, model_factory, monkeypatch):
+    monkeypatch.setattr("coderag_embedding.app._loader", lambda settings, name: lambda: model_factory(name=name))
+
+    def fail():
+        raise OSError("no volume")
+
+    async with serving(fail, MODEL_FALLBACK="second") as client:
+        failed = await client.post("/model/reload")
+        assert failed.json()["error"]["hint"].startswith("The fallback serves.")
+        refused = await client.post("/v1/embeddings", json=TEXT)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_not_loaded")
+        assert "no volume; second serves in its place" in refused.json()["error"]["message"]
+        assert (await client.post("/v1/embeddings", json=TEXT | {"model": "second"})).status_code == 200
+        assert (await client.get("/v1/models")).json()["data"][0]["id"] == "second"
+        assert (await client.get("/health")).json()["status"] == "degraded"
+
+
+async def test_on_a_gpu_texts_are_computed_together(serving, model_factory):
+    async with serving(model_factory, MODEL_DEVICE="cuda") as client:
+        await client.service.manager.load()
+        many = {"model": "tiny", "input": ["alpha", "beta beta", "gamma"]}
+        vectors = [one["embedding"] for one in (await client.post("/v1/embeddings", json=many)).json()["data"]]
+        client.service.manager.model.embed_together = lambda *_: 1 / 0
+        again = [one["embedding"] for one in (await client.post("/v1/embeddings", json=many)).json()["data"]]
+    assert vectors == again == [[0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]
+
+
 async def test_only_the_models_own_length_can_be_asked_for(client):
     assert (await client.post("/v1/embeddings", json=TEXT | {"dimensions": 4})).status_code == 200
     response = await client.post("/v1/embeddings", json=TEXT | {"dimensions": 3})
@@ -151,7 +205,7 @@ async def test_a_full_queue_answers_429_with_a_time(serving, model_factory):
     model.embed = lambda *_: gate.wait(20)
     async with serving(lambda: model, EMBEDDING_QUEUE_LIMIT="256") as client:
         await client.service.manager.load()
-        many = {"model": "tiny", "input": ["alpha"] * 200}
+        many = {"model": "tiny", "input": ["alpha " * 4000] * 200}
         waiting = asyncio.create_task(client.post("/v1/embeddings", json=many))
         while not client.service.lanes.running("passage"):  # noqa: ASYNC110  a gauge has no event
             await asyncio.sleep(0.001)
@@ -160,7 +214,9 @@ async def test_a_full_queue_answers_429_with_a_time(serving, model_factory):
         assert int(response.headers["retry-after"]) >= 1
         metrics = (await client.get("/metrics")).text
         assert 'coderag_embedding_rejected_requests_total{lane="passage"} 1.0' in metrics
-        assert 'coderag_embedding_queue_depth{lane="passage"} 198.0' in metrics
+        assert 'coderag_embedding_queue_depth{lane="passage"}' in metrics
+        lanes = client.service.lanes
+        assert lanes.depth("passage") + lanes.running("passage") == 200
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         gate.set()

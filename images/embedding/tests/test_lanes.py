@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from coderag_embedding.lanes import BULK_NICENESS, QUIET_SECONDS, Lanes, QueueFullError
+from coderag_embedding.pace import BATCH_SECONDS, Pace, estimate_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,6 +145,60 @@ async def test_one_text_that_fails_fails_its_request_and_no_other(make_lanes):
         await lanes.run("passage", [fail, lambda: 1, partial(never.append, 1)])
     assert await other == ["fine"]
     await until(lambda: lanes.running("passage") == 0)
+
+
+async def batches_of(lanes, gate, costs):
+    """Run bulk texts behind one that waits for the gate; return the batches that were made of them."""
+    made, run_batch = [], lanes._run_batch
+
+    def note(jobs):
+        made.append([job.args[0] for job in jobs if isinstance(job, partial)])
+        return run_batch(jobs)
+
+    lanes._run_batch = note
+    blocker = asyncio.create_task(lanes.run("passage", [gate.job("first")] * lanes.threads))
+    await until(lambda: lanes.running("passage") == lanes.threads)
+    bulk = asyncio.create_task(lanes.run("passage", [partial(int, n) for n in range(len(costs))], costs))
+    await until(lambda: lanes.depth("passage") == len(costs))
+    gate.open.set()
+    assert await bulk == list(range(len(costs)))
+    await blocker
+    return [batch for batch in made if batch]
+
+
+async def test_bulk_texts_go_in_batches_of_a_token_budget(make_lanes, gate):
+    lanes = make_lanes(1, pace=Pace(batch_tokens=100))
+    assert await batches_of(lanes, gate, [40, 60, 1, 250, 99, None, 10]) == [[0, 1], [2], [3], [4], [5], [6]]
+
+
+async def test_a_batch_leaves_texts_for_the_other_free_threads(make_lanes):
+    sizes = []
+    lanes = make_lanes(2, run_batch=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
+    await lanes.run("passage", [lambda: None] * 4, [1] * 4)
+    assert sizes == [2, 2]
+
+
+async def test_a_query_is_never_part_of_a_batch(make_lanes):
+    sizes = []
+    lanes = make_lanes(1, run_batch=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
+    await lanes.run("query", [lambda: None] * 3, [1, 1, 1])
+    assert sizes == [1, 1, 1]
+
+
+def test_a_batch_is_fifty_milliseconds_of_what_was_measured():
+    pace = Pace()
+    for _ in range(200):
+        pace.learn(tokens=100, seconds=0.02)
+    assert pace.batch_tokens == pytest.approx(BATCH_SECONDS / 0.0002, abs=2)
+    assert pace.seconds(1000) == pytest.approx(0.2, rel=1e-3)
+    pace.learn(tokens=1, seconds=1000)
+    assert pace.batch_tokens == 1
+
+
+def test_a_texts_cost_is_bounded_by_what_the_model_reads():
+    assert estimate_tokens("abcdef", 256) == 4
+    assert estimate_tokens("한" * 6, 256) == 8
+    assert estimate_tokens("a" * 32_768, 256) == 256
 
 
 @settings(max_examples=25, deadline=None)  # a busy machine is not a failure

@@ -7,7 +7,7 @@ import threading
 import pytest
 from coderag_embedding.manager import LONGEST_WAIT, LoadFailedError, ModelManager, resident_megabytes
 
-FIELDS = {"is_loaded", "model_name", "load_time", "memory_usage", "device", "error_message"}
+FIELDS = {"is_loaded", "model_name", "load_time", "memory_usage", "device", "error_message", "revision"}
 
 
 class Loader:
@@ -33,12 +33,12 @@ def manager_of(loader, **options):
     return ModelManager("tiny", "cpu", loader, **options)
 
 
-def test_the_status_has_exactly_six_fields_before_anything_is_loaded():
+def test_the_status_has_exactly_its_fields_before_anything_is_loaded():
     status = dataclasses.asdict(manager_of(Loader()).status())
     assert set(status) == FIELDS
     assert status == {
         "is_loaded": False, "model_name": "tiny", "load_time": None,
-        "memory_usage": 0.0, "device": "cpu", "error_message": None,
+        "memory_usage": 0.0, "device": "cpu", "error_message": None, "revision": None,
     }  # fmt: skip
 
 
@@ -49,7 +49,7 @@ async def test_after_loading_the_status_has_seconds_and_megabytes(model_factory)
     assert status.is_loaded
     assert status.load_time >= 0
     assert 1 < status.memory_usage < 100_000
-    assert status.error_message is None
+    assert (status.error_message, status.revision) == (None, "r1")
 
 
 async def test_many_who_ask_at_once_share_one_load(model_factory):
@@ -127,6 +127,55 @@ async def test_stopping_during_a_load_is_quiet(model_factory):
     with pytest.raises(asyncio.CancelledError):
         await loading
     assert manager.model is None
+
+
+async def test_a_fallback_serves_under_its_own_name_until_the_first_model_can_be_loaded(model_factory):
+    first, second = model_factory(), model_factory(name="second", revision="r2")
+    seen = []
+
+    async def wait(seconds):
+        seen.append(manager.status())
+
+    loader, fallback = Loader(OSError("no volume"), OSError("no volume"), first), Loader(second)
+    manager = manager_of(loader, wait=wait, fallback=fallback)
+    await manager.load_until_ready()
+    assert [(one.is_loaded, one.model_name, one.revision) for one in seen] == [(True, "second", "r2")] * 2
+    assert seen[0].error_message == "OSError: no volume; second serves in its place"
+    assert (manager.model, manager.fell_back, manager.status().error_message) == (first, False, None)
+    assert fallback.calls == 1
+
+
+async def test_when_both_fail_both_reasons_are_told():
+    manager = manager_of(Loader(OSError("no volume")), fallback=Loader(ValueError("checksum")))
+    with pytest.raises(LoadFailedError, match="OSError: no volume; the fallback failed too: ValueError: checksum"):
+        await manager.load()
+    assert not manager.status().is_loaded
+
+
+async def test_a_failed_reload_does_not_exchange_the_model_for_the_fallback(model_factory):
+    model, fallback = model_factory(), Loader()
+    manager = manager_of(Loader(model, ValueError("checksum")), fallback=fallback)
+    await manager.load()
+    with pytest.raises(LoadFailedError):
+        await manager.load()
+    assert (manager.model, fallback.calls) == (model, 0)
+
+
+async def test_a_lazy_model_is_loaded_once_by_those_who_ask_first(model_factory):
+    loader = Loader(model_factory())
+    manager = manager_of(loader, lazy=True)
+    manager.start()
+    assert (manager.idle, loader.calls) == (True, 0)
+    models = await asyncio.gather(*(manager.demand() for _ in range(9)))
+    assert (len(set(map(id, models))), loader.calls, manager.idle) == (1, 1, False)
+    await manager.stop()
+
+
+async def test_a_lazy_model_that_cannot_be_loaded_has_a_reason(model_factory):
+    manager = manager_of(Loader(OSError("no volume")), lazy=True)
+    assert await manager.demand() is None
+    assert (manager.error, manager.idle) == ("OSError: no volume", False)
+    await manager.stop()
 
 
 def test_memory_is_counted_in_megabytes(tmp_path):

@@ -27,6 +27,10 @@ def test_one_string_is_a_list_of_one():
     assert (request.input, request.input_type, request.encoding_format) == (["a"], "passage", "float")
 
 
+def test_a_document_is_a_passage():
+    assert parse_request(b'{"model": "m", "input": "a", "input_type": "document"}').input_type == "passage"
+
+
 def test_null_means_absent():
     request = parse_request(
         b'{"model": "m", "input": ["a"], "encoding_format": null, "input_type": null, "user": null}'
@@ -41,15 +45,17 @@ def test_null_means_absent():
         ({"input": []}, "input", "invalid_value"),
         ({"input": ["a", ""]}, "input[1]", "invalid_value"),
         ({"input": ["a", 7]}, "input[1]", "invalid_value"),
-        ({"input": [1, 2, 3]}, "input[0]", "invalid_value"),
+        ({"input": [1, 2, 3]}, "input", "token_input_not_supported"),
+        ({"input": [[1, 2], [3]]}, "input", "token_input_not_supported"),
         ({"input": None}, "input", "invalid_value"),
         ({"input": {"text": "a"}}, "input", "invalid_value"),
         ({"input": ["a"] * (MAX_INPUTS + 1)}, "input", "invalid_value"),
         ({"input": "a" * (MAX_CHARACTERS + 1)}, "input[0]", "invalid_value"),
         ({"model": 1}, "model", "invalid_value"),
-        ({"input_type": "document"}, "input_type", "invalid_value"),
+        ({"input_type": "docs"}, "input_type", "invalid_value"),
         ({"encoding_format": "int8"}, "encoding_format", "invalid_value"),
         ({"dimensions": "384"}, "dimensions", "invalid_value"),
+        ({"dimensions": 0}, "dimensions", "invalid_value"),
         ({"input_typ": "query"}, "input_typ", "unknown_field"),
     ],
 )

@@ -13,6 +13,7 @@ def test_the_defaults_are_those_of_the_contract():
     assert (settings.model_name, settings.device, settings.port) == ("all-MiniLM-L6-v2", "cpu", 8003)
     assert settings.model_cache_dir == Path("/models")
     assert settings.precision == "int8"
+    assert (settings.model_load, settings.fallback_name, settings.query_cache) == ("eager", None, 4096)
     assert settings.threads >= 1
 
 
@@ -36,7 +37,9 @@ def test_anonymous_use_must_be_asked_for():
         ("EMBEDDING_THREADS", "-1", "use a whole number from 1 to 256"),
         ("EMBEDDING_QUEUE_LIMIT", "10", "use a whole number from 256"),
         ("EMBEDDING_DRAIN_SECONDS", "1.5", "use a whole number"),
-        ("MODEL_DEVICE", "cuda", "use cpu"),
+        ("MODEL_DEVICE", "tpu", "use cpu or cuda"),
+        ("MODEL_LOAD", "late", "use eager or lazy"),
+        ("EMBEDDING_QUERY_CACHE", "-1", "use a whole number from 0"),
         ("EMBEDDING_PRECISION", "fp16", "use int8 or fp32"),
         ("EMBEDDING_ALLOW_ANONYMOUS", "yes", "use true or false"),
         ("LOG_LEVEL", "loud", "use DEBUG or INFO"),
@@ -46,6 +49,10 @@ def test_a_wrong_value_is_named_with_the_remedy(name, value, remedy):
     with pytest.raises(SettingsError) as caught:
         read_settings(KEY | {name: value})
     assert f"{name} is {value!r}: {remedy}" in str(caught.value)
+
+
+def test_a_gpu_computes_in_full_precision_unless_told_otherwise():
+    assert read_settings(KEY | {"MODEL_DEVICE": "cuda"}).precision == "fp32"
 
 
 def test_every_problem_is_told_at_once():
