@@ -54,9 +54,9 @@ def test_hami_lets_a_server_that_took_more_have_what_is_left_free_for_it() -> No
     simulation = gpu_stack(HAMI)
     simulation.settle()
     ended = {"terminated": {"exitCode": 1, "message": "cudaMalloc failed: out of memory"}}
+    said = {"containerStatuses": [{"restartCount": 1, "lastState": ended}]}
     for pod in simulation.servers.pods("code"):
         name = ("Pod", NAMESPACE, pod["metadata"]["name"])
-        said = {"containerStatuses": [{"restartCount": 1, "lastState": ended}]}
         simulation.kube.edit(name, lambda live: live["status"].update(said))
     simulation.settle()
     plan = simulation.stack["status"]["vramPlan"]
