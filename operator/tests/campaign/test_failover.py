@@ -6,7 +6,8 @@ import pytest
 from coderag_operator.kube.kinds import Kind
 from tests.specs import merge
 from tests.support.courses import FAST, change_chat, converged, labels, reasons, role, spec, step, until
-from tests.support.simulation import NAMESPACE, Simulation, llama
+from tests.support.published_models import CHAT_3B, CODE_7B
+from tests.support.simulation import NAMESPACE, SHA, Simulation, llama
 
 NEW = "c" * 64
 
@@ -293,10 +294,16 @@ def test_a_spec_that_changes_again_in_the_middle_ends_with_the_last():
     assert arguments[arguments.index("--ctx-size") + 1] == str(8192 * 2)
 
 
-def test_one_role_at_a_time_and_the_one_that_shrinks_first():
-    on_gpu = {"gpu": {"sharing": "TimeSlicing"}, "models": {role: llama(role) for role in ("chat", "code")}}
-    simulation = Simulation(spec() | on_gpu)
+def on_one_gpu() -> Simulation:
+    """Return a stack whose servers run on one GPU with room for either change."""
+    shared = {"gpu": {"sharing": "TimeSlicing", "budgetMiB": 12000}, "models": {name: llama(name) for name in SHA}}
+    simulation = Simulation(spec() | shared, geometries={SHA["chat"]: CHAT_3B, SHA["code"]: CODE_7B})
     simulation.settle()
+    return simulation
+
+
+def test_one_role_at_a_time_and_the_one_that_shrinks_first():
+    simulation = on_one_gpu()
     models = {"chat": llama("chat", contextTokens=8192), "code": llama("code", contextTokens=2048)}
     simulation.set_spec(merge(simulation.stack["spec"], {"models": models}))
     order: list[str] = []
@@ -313,9 +320,7 @@ def test_one_role_at_a_time_and_the_one_that_shrinks_first():
 
 
 def test_what_grows_waits_while_what_was_to_shrink_was_rolled_back():
-    on_gpu = {"gpu": {"sharing": "TimeSlicing"}, "models": {role: llama(role) for role in ("chat", "code")}}
-    simulation = Simulation(spec() | on_gpu)
-    simulation.settle()
+    simulation = on_one_gpu()
     models = {"chat": llama("chat", contextTokens=8192), "code": llama("code", contextTokens=2048)}
     simulation.set_spec(merge(simulation.stack["spec"], {"models": models}))
     step(simulation)
