@@ -7,8 +7,11 @@ from fastapi import Depends
 from coderag_rag.query.access import EVERYTHING, Permit
 
 
-def permitted() -> Permit:
-    """Return the repositories of the caller: all of them, until access keys arrive."""
+async def permitted() -> Permit:
+    """Return the repositories of the caller: all of them, until access keys arrive.
+
+    Asynchronous although it waits for nothing: anything else is called in a thread, for every request.
+    """
     return EVERYTHING
 
 

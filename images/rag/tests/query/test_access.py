@@ -66,9 +66,9 @@ async def test_without_any_permitted_repository_nothing_is_indexed(service, serv
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_repository_indexed")
 
 
-def test_permits_are_keys_of_caches():
+async def test_permits_are_keys_of_caches():
     assert len({EVERYTHING, Permit.only(["a"]), Permit.only(["a", "b"]), Permit.only(["b", "a"]), Permit.only([])}) == 4
-    assert permitted() is EVERYTHING
+    assert await permitted() is EVERYTHING
 
 
 async def test_every_answer_tells_freshness_degradation_and_ranking(service, served):
