@@ -1,14 +1,13 @@
 """What SIGTERM does to the real process with streams in flight."""
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
-from images.gateway.tests.running import Gateway
+from images.gateway.tests.running import Gateway, wait_for
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 BODY = {"stream": True, "messages": [{"role": "user", "content": "x"}]}
@@ -37,13 +36,6 @@ class Reader:
         """Read until the stream says that it is over."""
         while self.read() != "[DONE]":
             pass
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_sigterm_loses_none_of_eight_streams_and_refuses_new_ones_only_later(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from images.gateway.tests.conversations import talk
-from images.gateway.tests.running import Gateway
+from images.gateway.tests.running import Gateway, wait_for
 from images.gateway.tests.upstream import Fault, error
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -32,6 +32,11 @@ def test_busy_servers_are_asked_again_and_hanging_ones_only_after_the_cooldown(s
     assert len(chat.requests) == 2, "each of these cost its caller the time to the first token"
 
 
+def wait_for_answer(gateway: Gateway, model: str) -> None:
+    """Wait until a server that is back has cooled down."""
+    wait_for(lambda: talk(gateway, model, stream=False).error is None)
+
+
 def test_where_it_is_forbidden_nobody_stands_in(start_gateway: Start) -> None:
     nobody = [{"chat": []}, {"code": []}]
     gateway = start_gateway(router={"cooldown_time": 1, "fallbacks": [], "context_window_fallbacks": nobody})
@@ -47,3 +52,4 @@ def test_where_it_is_forbidden_nobody_stands_in(start_gateway: Start) -> None:
         too_long = talk(gateway, other, False, messages=[{"role": "user", "content": "word " * 9000}])
         assert (too_long.status, too_long.error and too_long.error["code"]) == (400, "context_length_exceeded")
         gateway.upstreams[model].start()
+        wait_for_answer(gateway, model)
