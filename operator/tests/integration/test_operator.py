@@ -27,6 +27,7 @@ LOCAL = {
         "code": MODEL,
     },
 }
+PARTS = (Path(__file__).parents[2], Path(__file__).parents[3] / "images/model")  # what the image has on its path
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{OPERATOR_NAMESPACE}/leases/coderag-operator"
 # What somebody may do to a field that is ours, for each kind of child.
 EDITS: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -55,7 +56,7 @@ async def test_a_stack_becomes_ready_and_then_nothing_is_written(namespace: Name
         await asyncio.sleep(5)
         assert namespace.live.writes(since) == []
         stack = await namespace.live.call("GET", namespace.stack_path)
-    assert stack["status"]["summary"] == {"serving": "chat=external,code=external", "indexed": "-"}
+    assert stack["status"]["summary"] == {"serving": "chat=external,code=external", "vram": "-", "indexed": "-"}
     assert not stack["metadata"].get("finalizers")
     assert not stack["metadata"].get("annotations")
     assert {one["manager"] for one in stack["metadata"]["managedFields"]} == {"tests", "coderag-operator-status"}
@@ -150,7 +151,7 @@ async def test_a_fetch_job_that_says_its_file_is_there_lets_the_model_start(
             return next(iter((await live.call("GET", namespace.path("jobs")))["items"]), None)
 
         found = await live.wait(job)
-        await end_job(namespace, found, {"ok": True, "sizeBytes": 7, "header": {"layers": 2}})
+        await end_job(namespace, found, {"ok": True, "file": "a.gguf", "sizeBytes": 7, "header": {"layers": 2}})
 
         async def chat() -> Any:
             return await live.find(namespace.path("deployments", "demo-chat"))
@@ -221,7 +222,7 @@ async def test_an_operator_that_is_killed_on_the_way_is_made_good_by_the_next(
     live = namespace.live
     environ = {
         **os.environ, "KUBECONFIG": str(plane.operator), "POD_NAME": "pod", "POD_NAMESPACE": OPERATOR_NAMESPACE,
-        "PYTHONPATH": str(Path(__file__).parents[2]), "CODERAG_HEALTH_PORT": "0", "CODERAG_METRICS_PORT": "0",
+        "PYTHONPATH": os.pathsep.join(map(str, PARTS)), "CODERAG_HEALTH_PORT": "0", "CODERAG_METRICS_PORT": "0",
         "CODERAG_LISTEN_HOST": "127.0.0.1", **{f"CODERAG_IMAGE_{name.upper()}": one for name, one in IMAGES.items()},
     }  # fmt: skip
     command = [sys.executable, "-m", "coderag_operator", "run"]
