@@ -11,7 +11,10 @@ from coderag_rag.query.weights import Leg
 
 
 def fuse(legs: Mapping[Leg, Sequence[str]], weights: Mapping[Leg, float], k: float) -> list[tuple[str, float]]:
-    """Return ids with their scores, best first. A leg that found an id at rank r adds weight / (k + r)."""
+    """Return the ids of all search legs by reciprocal rank fusion, best first, each with its score.
+
+    A leg that found an id at rank r adds weight / (k + r).
+    """
     shares: dict[str, list[float]] = {}
     for leg, ids in legs.items():
         for rank, point in enumerate(dict.fromkeys(ids), start=1):

@@ -48,7 +48,7 @@ class Legs:
 
     async def run(self, query: Query, scope: Scope, effort: Effort) -> LegResults:
         """Run every leg; raises DependencyDown when Qdrant is down."""
-        dense, *others = await _together(
+        dense, *others = await _side_by_side(
             self._dense(query, scope, effort),
             self._keyword(query, scope),
             self._symbol(query, scope),
@@ -110,7 +110,7 @@ def _by_place(points: Sequence[models.Record], named: Sequence[Named]) -> list[m
     return sorted(points, key=key)
 
 
-async def _together(*legs: Coroutine[Any, Any, Points | None]) -> list[Points | None]:
+async def _side_by_side(*legs: Coroutine[Any, Any, Points | None]) -> list[Points | None]:
     """Run the legs side by side. The first failure ends the others, and surfaces as itself and not as a group.
 
     Not a task group: in Python 3.11 one whose task fails in the moment of a timeout lets the cancellation escape.
