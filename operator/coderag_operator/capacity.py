@@ -13,7 +13,7 @@ from coderag_operator.observed.outlook import FITS, INFEASIBLE, UNPLANNED, Outlo
 from coderag_operator.observed.vram import Measurement, Reading, Shortfall
 from coderag_operator.sharing import Sharing
 from coderag_operator.vram.answer import given_up
-from coderag_operator.vram.budget import Budget, explicit, labelled, measured, under_mps
+from coderag_operator.vram.budget import Budget, budget_of, under_mps
 from coderag_operator.vram.builds import rule_of
 from coderag_operator.vram.planner import Plan, plan_memory
 from coderag_operator.vram.wish import Wish
@@ -109,18 +109,11 @@ def find_budget(stack: Stack, sharing: Sharing, servers: int, measurement: Measu
 
 def choose_source(gpu: Gpu, sharing: Sharing, measurement: Measurement | None) -> Budget | None:
     """Return the budget of one GPU from the best source there is, None without any."""
-    if gpu.budget_mib is not None:
-        return explicit(gpu.budget_mib)
-    if measurement is not None and measurement.free_mib:
-        return measured(measurement.free_mib)
-    if sharing.memory_mib is None:
-        return None
-    budget = labelled(sharing.memory_mib, gpu.reserve_mib)
-    left = (
-        f"{sharing.memory_mib} MiB in the {sharing.memory_source}, less {gpu.reserve_mib} for the driver and a margin"
-    )
-    tried = f" (not measured: {measurement.problem})" if measurement is not None and measurement.problem else ""
-    return replace(budget, source=f"{left} of {sharing.memory_mib - gpu.reserve_mib - budget.mib}{tried}")
+    free = measurement.free_mib if measurement else 0
+    budget = budget_of(gpu.budget_mib, free or None, sharing.memory_mib, gpu.reserve_mib, sharing.memory_source)
+    if budget is None or gpu.budget_mib is not None or not (measurement and measurement.problem):
+        return budget
+    return replace(budget, source=f"{budget.source} (not measured: {measurement.problem})")
 
 
 def identify(stack: Stack, role: str, budget: Budget) -> str:

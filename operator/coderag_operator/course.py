@@ -56,13 +56,13 @@ def set_course(
 ) -> Course:
     """Return what should be; a model that has just arrived counts at once."""
     lesson = learn_fetches(stack, gathered, children, now)
-    outlook, facts = plan_memory(stack, gathered, lesson.facts, children, kube)
-    inputs = fill_in(gathered.inputs, facts, outlook, find_probe(stack, gathered, facts))
+    outlook, facts, probe = plan_memory(stack, gathered, lesson.facts, children, kube)
+    inputs = fill_in(gathered.inputs, facts, outlook, probe)
     desired = build(stack, inputs)
     decision = decide(
         Scene(
             settle(stack, inputs.shapes, uses_gpu(stack, inputs)), tuple(children.values()), gathered.facts.roles,
-            read_revisions(desired, STAND_IN), inputs.models, pulses, desired.stopped, now, size_servers(outlook),
+            read_revisions(desired, STAND_IN), inputs.models, pulses, desired.stopped, now, inputs.sizes,
         )
     )  # fmt: skip
     templates = read_templates(stack, decision, kube)
@@ -89,8 +89,8 @@ def learn_fetches(stack: Stack, gathered: Gathered, children: Children, now: flo
 
 def plan_memory(
     stack: Stack, gathered: Gathered, facts: Facts, children: Children, kube: Kube
-) -> tuple[Outlook, Facts]:
-    """Return the plan of the GPU's memory, and the facts with what its servers measured and taught."""
+) -> tuple[Outlook, Facts, Probe | None]:
+    """Return the plan of the GPU's memory, the facts with what its servers measured and taught, and what to measure."""
     sharing = gathered.inputs.sharing or Sharing("None", "nothing is known of the GPU")
     pods = list_pods(children)
     facts = replace(facts, gpus=learn_gpus(stack, gathered, facts, children))
@@ -100,11 +100,12 @@ def plan_memory(
     shortfalls = learn_shortfalls(stack, gathered, replace(facts, measured=measured), outlook, pods)
     if shortfalls != facts.shortfalls:
         outlook = plan_capacity(stack, sharing, facts.geometries, shortfalls, known)
-    if find_probe(stack, gathered, facts):
+    probe = find_probe(stack, gathered, facts)
+    if probe is not None:
         outlook = MEASURING
     # What runs was planned so: while a new plan is refused, everything that speaks of the servers goes on with the old.
     shapes = facts.shapes if outlook.blocked else outlook.shapes
-    return outlook, replace(facts, measured=measured, shortfalls=shortfalls, shapes=shapes)
+    return outlook, replace(facts, measured=measured, shortfalls=shortfalls, shapes=shapes), probe
 
 
 def learn_shortfalls(

@@ -1,5 +1,6 @@
 """The language models of a stack: one llama.cpp server or one external endpoint per role."""
 
+import hashlib
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
@@ -9,6 +10,7 @@ from coderag_operator.api.parts import ComponentSettings, ObjectName, SecretKey
 
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$", max_length=2048)]
 
+ON_CLAIM = "pvc-"  # begins the key of a model file on a claim of the user's
 LEAST_CONTEXT = 2048  # tokens: below it a prompt with retrieved code has no room for an answer
 
 GPU_LAYERS = Rule(
@@ -78,6 +80,14 @@ class Source(Model):
 
     http: HttpSource | None = Field(None, description="Download the file, verify it and keep it on the model cache.")
     pvc: ClaimSource | None = Field(None, description="Use a file that already lies on a claim.")
+
+    @property
+    def key(self) -> str:
+        """Return what names the file: its SHA-256, or a digest of the claim and the path."""
+        if self.http:
+            return self.http.sha256
+        assert self.pvc is not None  # noqa: S101  the rule: exactly one of the two
+        return f"{ON_CLAIM}{hashlib.sha256(f'{self.pvc.claim_name}/{self.pvc.path}'.encode()).hexdigest()[:16]}"
 
 
 class LlamaCpp(ComponentSettings):

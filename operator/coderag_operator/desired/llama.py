@@ -22,7 +22,7 @@ from coderag_operator.desired.workloads import (
     service,
     service_account,
 )
-from coderag_operator.vram.host import CHECKPOINTS
+from coderag_operator.vram.host import CHECKPOINTS, PROMPT_CACHE_MIB
 
 MODEL_FOLDER = "/models"
 ALL_LAYERS = 999
@@ -119,7 +119,7 @@ def arguments(context: Context, role: str, server: LlamaCpp) -> list[str]:
         "--flash-attn": "on",
         "--cache-type-k": server.kv_cache_type,
         "--cache-type-v": server.kv_cache_type,
-        "--cache-ram": 512,
+        "--cache-ram": PROMPT_CACHE_MIB,
         "--ctx-checkpoints": CHECKPOINTS,
         "--load-mode": "mmap",
         "--threads": threads(size(role, server.resources)),

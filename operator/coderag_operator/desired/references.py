@@ -1,11 +1,10 @@
 """Which Secrets and ConfigMaps a stack refers to: what must be read before `build`."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coderag_operator.api import Stack
-from coderag_operator.api.servers import HttpSource, LlamaCpp, ModelServer, Source
+from coderag_operator.api.servers import HttpSource, LlamaCpp, ModelServer
 from coderag_operator.desired import names
 
 
@@ -25,7 +24,6 @@ class SecretReference:
     live: bool = False
 
 
-ON_CLAIM = "pvc-"  # begins the key of a model file on a claim of the user's
 # Who presents or checks a key (docs/architecture.md): these workloads cannot be written before the keys exist.
 KEYED = (names.CHAT, names.CODE, names.EMBEDDING, names.QDRANT, names.GATEWAY, names.RAG, names.INGESTION)
 # Who talks to the world outside the cluster, and so needs its certificates.
@@ -53,15 +51,8 @@ def digests(stack: Stack) -> dict[str, str]:
 
 
 def model_keys(stack: Stack) -> dict[str, str]:
-    """Return what names the model file of each local server: its SHA-256, or a digest of the claim and the path."""
-    return {role: _model_key(server.source) for role, server in local_servers(stack).items()}
-
-
-def _model_key(source: Source) -> str:
-    if source.http:
-        return source.http.sha256
-    assert source.pvc is not None  # noqa: S101  the spec's rule: exactly one of the two
-    return f"{ON_CLAIM}{hashlib.sha256(f'{source.pvc.claim_name}/{source.pvc.path}'.encode()).hexdigest()[:16]}"
+    """Return what names the model file of each local server."""
+    return {role: server.source.key for role, server in local_servers(stack).items()}
 
 
 def secret_references(stack: Stack) -> tuple[SecretReference, ...]:

@@ -9,9 +9,8 @@ from typing import Any
 
 from coderag_operator.api import Stack
 from coderag_operator.api.servers import LlamaCpp, ModelServer
+from coderag_operator.vram.search import KV_TYPES, UBATCHES
 from coderag_operator.vram.terms import Shape
-
-UBATCH = 512  # llama.cpp's own
 
 
 def settle(stack: Stack, shapes: Mapping[str, Shape], on_gpu: bool) -> Stack:
@@ -44,6 +43,6 @@ def _unplanned(server: LlamaCpp, on_gpu: bool) -> dict[str, Any]:
     layers = "All" if server.gpu_layers == "Auto" else server.gpu_layers
     return {
         "gpu_layers": layers if on_gpu else 0,
-        "kv_cache_type": "f16" if server.kv_cache_type == "Auto" else server.kv_cache_type,
-        "ubatch_tokens": server.ubatch_tokens or UBATCH,
+        "kv_cache_type": KV_TYPES[0] if server.kv_cache_type == "Auto" else server.kv_cache_type,
+        "ubatch_tokens": server.ubatch_tokens or UBATCHES[0],
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ON_CLAIM = "pvc-"  # begins the key of a model file on a claim of the user's
+from coderag_operator.api.servers import ON_CLAIM
 
 
 @dataclass(frozen=True, slots=True)

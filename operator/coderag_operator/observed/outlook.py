@@ -42,8 +42,7 @@ class Outlook:
     @property
     def shapes(self) -> dict[str, Shape]:
         """Return how each role's server is to be started, empty without a plan that fits."""
-        fits = self.plan is not None and self.plan.fits
-        return {role: model.shape for role, model in self.plan.models.items()} if self.plan and fits else {}
+        return {role: model.shape for role, model in self.plan.models.items()} if self.plan and self.plan.fits else {}
 
 
 MEASURING = Outlook("Measuring", "what is free of the GPU is being measured", pending=True)

@@ -10,6 +10,7 @@ from coderag_operator.vram.wish import Limits
 
 DRIVER_LINUX_MIB = 512  # NVML's total, which the label shows, less what CUDA calls free on an idle Linux node
 DRIVER_WSL_MIB = 1100  # the same under WSL2, where Windows keeps more
+LABEL = "node's label nvidia.com/gpu.memory"
 MARGIN_MIB, MARGIN_SHARE = 256, 0.04  # scratch memory that appears with the first long prompt
 
 
@@ -27,13 +28,19 @@ class Budget:
         return Limits(self.mib, self.per_server_mib)
 
 
-def budget_of(explicit_mib: int | None, free_mib: int | None, label_mib: int | None) -> Budget | None:
+def budget_of(
+    explicit_mib: int | None,
+    free_mib: int | None,
+    label_mib: int | None,
+    driver_mib: int = DRIVER_LINUX_MIB,
+    place: str = LABEL,
+) -> Budget | None:
     """Return the budget of the best source there is: the user, a measurement, a node label; None without any."""
     if explicit_mib is not None:
         return explicit(explicit_mib)
     if free_mib is not None:
         return measured(free_mib)
-    return None if label_mib is None else labelled(label_mib)
+    return None if label_mib is None else labelled(label_mib, driver_mib, place)
 
 
 def explicit(mib: int) -> Budget:
@@ -47,10 +54,10 @@ def measured(free_mib: int) -> Budget:
     return Budget(max(0, free_mib - margin), None, f"{free_mib} MiB measured free, less a margin of {margin}")
 
 
-def labelled(total_mib: int, driver_mib: int = DRIVER_LINUX_MIB) -> Budget:
-    """Return the budget of a device whose node says nvidia.com/gpu.memory; `driver_mib` differs between systems."""
+def labelled(total_mib: int, driver_mib: int = DRIVER_LINUX_MIB, place: str = LABEL) -> Budget:
+    """Return the budget of a device whose size its node tells in this place; `driver_mib` differs between systems."""
     margin = _margin(total_mib - driver_mib)
-    words = f"{total_mib} MiB in the node's label nvidia.com/gpu.memory, less {driver_mib} for the driver and a margin"
+    words = f"{total_mib} MiB in the {place}, less {driver_mib} for the driver and a margin"
     return Budget(max(0, total_mib - driver_mib - margin), None, f"{words} of {margin}")
 
 

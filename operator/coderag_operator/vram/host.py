@@ -13,7 +13,7 @@ from coderag_operator.vram.terms import DOCS, Shape, Term, term
 from coderag_operator.vram.weights import host_blocks
 
 ANCHOR = "host-memory"
-PROMPT_CACHE_MIB = 512.0  # --cache-ram, which the operator always gives
+PROMPT_CACHE_MIB = 512  # --cache-ram, which the operator always gives
 CHECKPOINTS = 4  # --ctx-checkpoints of a slot; the server's own 32 take gigabytes with windowed models
 
 
