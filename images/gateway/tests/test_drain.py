@@ -18,7 +18,7 @@ def test_new_requests_are_refused_after_the_delay(delay: float, closing: bool) -
 
 async def test_the_first_sigterm_drains_and_the_second_ends() -> None:
     drain = Drain(3600)
-    server = DrainingServer(uvicorn.Config("no:app"), drain)
+    server = DrainingServer(uvicorn.Config("no:app", log_config=None), drain)
     assert await server.on_tick(1) is False
     server.handle_exit(signal.SIGTERM, None)
     assert drain.active
@@ -28,12 +28,12 @@ async def test_the_first_sigterm_drains_and_the_second_ends() -> None:
 
 
 async def test_the_server_ends_by_itself_when_the_delay_is_over() -> None:
-    server = DrainingServer(uvicorn.Config("no:app"), Drain(0))
+    server = DrainingServer(uvicorn.Config("no:app", log_config=None), Drain(0))
     server.handle_exit(signal.SIGTERM, None)
     assert await server.on_tick(1) is True
 
 
 async def test_an_interrupt_does_not_wait() -> None:
-    server = DrainingServer(uvicorn.Config("no:app"), Drain(3600))
+    server = DrainingServer(uvicorn.Config("no:app", log_config=None), Drain(3600))
     server.handle_exit(signal.SIGINT, None)
     assert await server.on_tick(1) is True
