@@ -80,7 +80,7 @@ class Guard:
             await errors.forbidden_route(*route)(scope, receive, send)
 
     async def _serve_model(self, models: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
-        found = await read_request(models, receive)
+        found = await read_request(models, scope["path"], receive)
         if isinstance(found, Response):
             await found(scope, receive, send)
         else:
@@ -89,13 +89,13 @@ class Guard:
                 await self._app(clean_scope(scope, found.body), replay(found.body, receive), reply)
 
 
-async def read_request(models: tuple[str, ...], receive: Receive) -> ModelRequest | Response:
+async def read_request(models: tuple[str, ...], path: str, receive: Receive) -> ModelRequest | Response:
     """Return the request for a model, or the refusal."""
     raw = await read_body(receive)
     if raw is None:
         return errors.too_large(MAX_BODY)
     try:
-        request = parse_request(raw)
+        request = parse_request(raw, path)
     except BadRequestError as error:
         return errors.bad_request(error.message, error.hint, error.param)
     if request.model in models:

@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from coderag_gateway.fields import MESSAGES, find_misshapen
+
 MODEL_ROUTES = frozenset(
     prefix + path for prefix in ("", "/v1") for path in ("/chat/completions", "/completions", "/embeddings")
 )
@@ -48,13 +50,18 @@ class ModelRequest:
     dropped: tuple[str, ...]
 
 
-def parse_request(raw: bytes) -> ModelRequest:
-    """Return the request for a model, written anew so that nobody reads it differently."""
+def parse_request(raw: bytes, path: str = "") -> ModelRequest:
+    """Return the request for a model, written anew so that nobody reads it differently.
+
+    `path` is the route it came by; raises BadRequestError.
+    """
     document = parse_body(raw)
     model = document.get("model")
     if not isinstance(model, str) or not model:
         raise BadRequestError("`model` must be the name of a model.", "GET /v1/models lists them.", "model")
     check_tools(document.get("tools"))
+    check_forms(document)
+    check_conversation(path, document)
     dropped = tuple(sorted(name for name in document if name not in FIELDS))
     kept = {name: value for name, value in document.items() if name in FIELDS}
     return ModelRequest(model, json.dumps(kept, ensure_ascii=False).encode(), dropped)
@@ -69,6 +76,19 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadRequestError("The body must be a JSON object.", "Send an object with `model` and its input.")
     return document
+
+
+def check_forms(document: dict[str, Any]) -> None:
+    """Refuse a field whose value has a form that no model server takes."""
+    if found := find_misshapen(document):
+        name, form = found
+        raise BadRequestError(f"`{name}` must be {form}.", "Correct the field, or leave it out.", name)
+
+
+def check_conversation(path: str, document: dict[str, Any]) -> None:
+    """Refuse a chat without messages: LiteLLM would call it a failure of its own."""
+    if path.endswith("/chat/completions") and document.get("messages") is None:
+        raise BadRequestError("`messages` is missing.", f"Send `messages`: {MESSAGES.words}.", "messages")
 
 
 def check_tools(tools: Any) -> None:

@@ -136,6 +136,14 @@ async def test_a_bad_or_huge_body_never_reaches_litellm(inner: Inner, monkeypatc
     assert inner.seen == []
 
 
+async def test_a_field_of_the_wrong_form_is_a_400_that_names_it(inner: Inner) -> None:
+    answer = await call(inner, "POST", "/v1/chat/completions", USER, json={"model": "coderag", "messages": 3})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages")
+    answer = await call(inner, "POST", "/v1/chat/completions", USER, json={"model": "chat"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages")
+    assert inner.seen == []
+
+
 async def test_an_error_is_reworded_and_a_stream_is_not_held_back(inner: Inner) -> None:
     inner.response = JSONResponse({"error": {"message": "boom"}}, 500, {"x-litellm-call-id": "1"})
     answer = await call(inner, "POST", "/v1/completions", USER, json=CHAT)

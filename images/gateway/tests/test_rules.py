@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from coderag_gateway.callers import MASTER, RAG, USER, Callers, read_bearer
+from coderag_gateway.fields import FORMS
 from coderag_gateway.outcome import translate
 from coderag_gateway.requests import FIELDS, BadRequestError, parse_request
 from coderag_gateway.settings import read_settings
@@ -16,6 +17,7 @@ CALLERS = Callers(read_settings(KEYS))
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
 FEW = settings(max_examples=50, deadline=None)
+FREE = sorted(FIELDS - {"tools", "model", *FORMS})  # fields that may hold anything
 
 
 def test_each_key_has_its_models() -> None:
@@ -41,10 +43,10 @@ def test_a_key_is_read_from_a_bearer_header(header: str, key: str | None) -> Non
 
 
 @FEW
-@given(st.dictionaries(st.sampled_from(sorted(FIELDS - {"tools", "model"})) | st.text(), JSON), st.text(min_size=1))
+@given(st.dictionaries(st.sampled_from(FREE) | st.text(), JSON), st.text(min_size=1))
 def test_only_known_fields_pass_and_they_pass_unchanged(fields: dict[str, Any], model: str) -> None:
     given_body = {**fields, "model": model}
-    given_body.pop("tools", None)
+    given_body = {name: value for name, value in given_body.items() if name not in {"tools", *FORMS}}
     request = parse_request(json.dumps(given_body).encode())
     assert json.loads(request.body) == {name: value for name, value in given_body.items() if name in FIELDS}
     assert set(request.dropped) == set(given_body) - FIELDS
@@ -82,6 +84,51 @@ def test_a_bad_body_is_refused_by_field(raw: bytes, param: str | None) -> None:
     with pytest.raises(BadRequestError) as caught:
         parse_request(raw)
     assert caught.value.param == param
+
+
+MISSHAPEN: dict[str, list[Any]] = {
+    "messages": [3, "hi", {}, ["hi"], [{"content": "hi"}], [{"role": 1}], [{"role": "user", "content": 3}],
+                 [{"role": "user", "content": ["hi"]}]],
+    "stop": [3, [3], {}],
+    "stream": ["yes", 1],
+    "stream_options": [True, []],
+    "response_format": ["json"],
+    "logprobs": ["yes"],
+    **{key: ["9", 1.5, True] for key in ("max_tokens", "max_completion_tokens", "n", "seed", "top_logprobs")},
+    **{key: ["hot", True] for key in ("temperature", "top_p", "presence_penalty", "frequency_penalty")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in MISSHAPEN.items() for value in values])
+def test_a_value_of_the_wrong_form_is_refused_by_its_field(name: str, value: Any) -> None:
+    with pytest.raises(BadRequestError, match=f"`{name}` must be") as caught:
+        parse_request(json.dumps({"model": "chat", name: value}).encode())
+    assert (caught.value.param, bool(caught.value.hint)) == (name, True)
+
+
+def test_every_form_has_an_example_of_what_it_refuses() -> None:
+    assert set(MISSHAPEN) == set(FORMS)
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_null_stands_for_a_field_that_is_not_there(name: str) -> None:
+    assert json.loads(parse_request(json.dumps({"model": "chat", name: None}).encode()).body)[name] is None
+
+
+@pytest.mark.parametrize("content", ["hi", None, "", [{"type": "text", "text": "hi"}]])
+def test_every_form_of_openais_messages_passes(content: Any) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [{"role": "user", "content": content}, {"role": "assistant", "tool_calls": [call]}]
+    body = {"model": "chat", "messages": messages, "stop": ["a"], "temperature": 0, "logprobs": 3, "max_tokens": 7}
+    assert json.loads(parse_request(json.dumps(body).encode(), "/v1/chat/completions").body) == body
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions"])
+def test_a_chat_needs_messages_and_nothing_else_does(path: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_request(b'{"model": "chat"}', path)
+    assert caught.value.param == "messages"
+    assert parse_request(b'{"model": "chat", "prompt": "x"}', "/v1/completions").model == "chat"
 
 
 def test_functions_are_allowed_as_tools() -> None:
