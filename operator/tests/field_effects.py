@@ -192,6 +192,13 @@ def _services() -> Iterator[Effect]:
     config = {f"{CONFIG}/gateway": ("data.config.yaml",)}
     # The one model that the image carries: naming another is refused, so that this only pins it.
     yield Effect("embedding.model", nest("embedding.model", "all-MiniLM-L6-v2"), {})
+    for name, value in (("load", "Lazy"), ("queryCache", 100)):
+        variable = {"load": "MODEL_LOAD", "queryCache": "EMBEDDING_QUERY_CACHE"}[name]
+        change = nest(f"embedding.{name}", value)
+        yield Effect(f"embedding.{name}", change, {EMBEDDING: (f"container.env.{variable}.value",)})
+    worker = {f"{CONFIG}/ingestion": ("data.ingestion.json",), INGESTION: (CHECKSUM,)}
+    yield Effect("embedding.promotion", nest("embedding.promotion", "Manual"), worker)
+    yield Effect("ingestion.reconcileSchedule", nest("ingestion.reconcileSchedule", "5 1 * * *"), worker)
     for name, child in (("embedding", EMBEDDING), ("gateway", GATEWAY), ("rag", RAG)):
         yield Effect(f"{name}.replicas", nest(f"{name}.replicas", 3), {child: ("spec.replicas",)})
     patient = {
@@ -256,14 +263,31 @@ def _storage() -> Iterator[Effect]:
 
 def _repositories() -> Iterator[Effect]:
     config = {f"{CONFIG}/ingestion": ("data.ingestion.json",), INGESTION: (CHECKSUM,)}
-    for name, value in (("name", "other"), ("ref", "develop"), ("schedule", "0 4 * * 1")):
+    for name, value in (("ref", "develop"), ("schedule", "0 4 * * 1")):
         yield Effect(f"repositories[].{name}", {"repositories": [APP | {name: value}]}, config)
+    for name, value in (("refs", "release/2.0"), ("paths", "src"), ("include", "**/*.py"), ("exclude", "vendor/**")):
+        yield Effect(f"repositories[].{name}[]", {"repositories": [APP | {name: [value]}]}, config)
+    links = {RAG: ("container.env.REPOSITORY_URLS.value",)}
+    yield Effect("repositories[].host", {"repositories": [APP | {"host": "gitea"}]}, links)
+    yield Effect("repositories[].name", {"repositories": [APP | {"name": "other"}]}, config | links)
     moved = {"repositories": [APP | {"url": "https://git.example.com:8443/team/app.git"}]}
-    yield Effect("repositories[].url", moved, config | {f"{POLICY}/ingestion": ("spec.egress",)})
+    yield Effect("repositories[].url", moved, config | links | {f"{POLICY}/ingestion": ("spec.egress",)})
     start = {"repositories": [APP | {"credentialsSecretRef": {"name": "git"}}]}
     other = {"repositories": [APP | {"credentialsSecretRef": {"name": "git-2"}}]}
     secret = {INGESTION: ("pod.volumes.credentials-app.secret.secretName",)}
     yield Effect("repositories[].credentialsSecretRef.name", other, secret, start)
+    yield from _webhooks(config)
+
+
+def _webhooks(config: dict[str, tuple[str, ...]]) -> Iterator[Effect]:
+    start = {"repositories": [APP | {"webhookSecretRef": SECRET_KEY}]}
+    volume = "pod.volumes.webhook-app.secret"
+    for name, children in (
+        ("name", {INGESTION: (f"{volume}.secretName",)}),
+        ("key", config | {INGESTION: (CHECKSUM, f"{volume}.items")}),
+    ):
+        other = {"repositories": [APP | {"webhookSecretRef": SECRET_KEY | {name: "other"}}]}
+        yield Effect(f"repositories[].webhookSecretRef.{name}", other, children, start)
 
 
 def _images() -> Iterator[Effect]:

@@ -171,6 +171,75 @@ INVALID = (
         "a repository by ssh", {"repositories": [APP | {"url": "git@example.com:a/b"}]}, "spec.repositories[0].url"
     ),
     Invalid(
+        "a repository over ssh without a key",
+        {"repositories": [APP | {"url": "ssh://git@example.com/a/b.git"}]},
+        "spec.repositories[0].credentialsSecretRef",
+        ("an ssh address needs a key", "ssh-privatekey and known_hosts"),
+    ),
+    Invalid(
+        "a password in an ssh address",
+        {"repositories": [APP | {"url": "ssh://git:pass@example.com/a/b.git"}]},
+        "spec.repositories[0].url",
+    ),
+    Invalid(
+        "an ssh host that is an option",
+        {"repositories": [APP | {"url": "ssh://-oProxyCommand=x/a"}]},
+        "spec.repositories[0].url",
+    ),
+    Invalid(
+        "one of several refs that Git refuses",
+        {"repositories": [APP | {"refs": ["next", "a..b"]}]},
+        "spec.repositories[0].refs[1]",
+        ("branch or tag",),
+    ),
+    Invalid(
+        "the ref among the others",
+        {"repositories": [APP | {"ref": "next", "refs": ["next"]}]},
+        "spec.repositories[0].refs",
+        ("refs holds ref", "remove it from refs"),
+    ),
+    Invalid(
+        "a ref twice",
+        {"repositories": [APP | {"refs": ["next", "next"]}]},
+        "spec.repositories[0].refs",
+        operator=("the value next is given twice",),
+        server=("Duplicate value",),
+    ),
+    Invalid(
+        "a folder outside of the repository",
+        {"repositories": [APP | {"paths": ["src/../.."]}]},
+        "spec.repositories[0].paths[0]",
+        ("not one below the root", "write it as src/app"),
+    ),
+    Invalid(
+        "a folder of the host",
+        {"repositories": [APP | {"paths": ["/etc"]}]},
+        "spec.repositories[0].paths[0]",
+    ),
+    Invalid(
+        "a glob that negates",
+        {"repositories": [APP | {"include": ["!vendor/**"]}]},
+        "spec.repositories[0].include[0]",
+    ),
+    Invalid(
+        "a webhook without its key",
+        {"repositories": [APP | {"webhookSecretRef": {"name": "hook"}}]},
+        "spec.repositories[0].webhookSecretRef.key",
+        operator=("add it",),
+        server=("Required",),
+    ),
+    Invalid(
+        "a host of another kind", {"repositories": [APP | {"host": "cvs"}]}, "spec.repositories[0].host", ("gitea",)
+    ),
+    Invalid(
+        "a nightly run in words",
+        nest("ingestion.reconcileSchedule", "nightly"),
+        "spec.ingestion.reconcileSchedule",
+    ),
+    Invalid("a cache below nothing", nest("embedding.queryCache", -1), "spec.embedding.queryCache", ("0",)),
+    Invalid("a third way to promote", nest("embedding.promotion", "Never"), "spec.embedding.promotion", ("Manual",)),
+    Invalid("a third way to load", nest("embedding.load", "Never"), "spec.embedding.load", ("Lazy",)),
+    Invalid(
         "a repository name that is too long",
         {"repositories": [APP | {"name": "a" * 17}]},
         "spec.repositories[0].name",

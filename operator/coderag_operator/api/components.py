@@ -14,6 +14,7 @@ from coderag_operator.api.parts import (
     Storage,
 )
 from coderag_operator.api.quantity import Between, DurationText, Size, seconds
+from coderag_operator.api.repositories import Schedule
 
 Replicas = Annotated[int, Field(ge=1, le=10)]
 
@@ -23,6 +24,17 @@ class Embedding(ComponentSettings):
 
     model: Literal["all-MiniLM-L6-v2"] = Field(
         "all-MiniLM-L6-v2", description="Embedding model; one that the embedding image carries."
+    )
+    load: Literal["Eager", "Lazy"] = Field(
+        "Eager", description="When a pod loads the model: before it is ready, or with the first request."
+    )
+    query_cache: Annotated[int, Field(ge=0, le=1000000)] = Field(
+        4096, description="Vectors of queries that each pod remembers."
+    )
+    promotion: Literal["Auto", "Manual"] = Field(
+        "Auto",
+        description="What happens when an index for another model is ready: it takes over once it is shown not to be "
+        "worse, or waits for a person.",
     )
     replicas: Replicas = Field(1, description="Number of pods.")
 
@@ -128,4 +140,7 @@ class Ingestion(ComponentSettings):
 
     storage: Storage = Field(
         default_factory=Storage, description="The claim that holds bare clones; it is deleted with the stack."
+    )
+    reconcile_schedule: Schedule = Field(
+        "17 3 * * *", description="When the whole index is compared with Git: five cron fields, in UTC, numbers only."
     )

@@ -29,6 +29,8 @@ def workload(context: Context) -> Iterator[Manifest]:
                 MODEL_NAME=spec.model,
                 MODEL_CACHE_DIR="/models",
                 MODEL_DEVICE="cpu",
+                MODEL_LOAD=spec.load.lower(),
+                EMBEDDING_QUERY_CACHE=spec.query_cache,
                 EMBEDDING_THREADS=threads(size(names.EMBEDDING, spec.resources)),
                 LISTEN_PORT=names.PORTS[names.EMBEDDING],
             ),

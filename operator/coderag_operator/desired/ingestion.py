@@ -21,7 +21,7 @@ from coderag_operator.desired.workloads import (
 
 FOLDER, FILE, WORK = "/etc/coderag", "ingestion.json", "/data"
 # Not below FOLDER: nothing can be mounted inside a mounted ConfigMap.
-CREDENTIALS = "/etc/coderag-credentials"
+CREDENTIALS, WEBHOOKS = "/etc/coderag-credentials", "/etc/coderag-webhooks"
 
 
 def surroundings(context: Context) -> Iterator[Manifest]:
@@ -42,17 +42,28 @@ def workload(context: Context) -> Iterator[Manifest]:
 
 def configuration(context: Context) -> str:
     """Return the configuration file."""
-    repositories = sorted(context.stack.spec.repositories, key=lambda one: one.name)
-    return json.dumps({"repositories": [_entry(one) for one in repositories]}, indent=2) + "\n"
+    spec = context.stack.spec
+    values = {
+        "promotion": spec.embedding.promotion,
+        "reconcileSchedule": spec.ingestion.reconcile_schedule,
+        "repositories": [_entry(one) for one in _sorted(context)],
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _entry(repository: Repository) -> dict[str, Any]:
+    webhook = repository.webhook_secret_ref
     return {
         "name": repository.name,
         "url": repository.url,
         "ref": repository.ref,
+        "refs": list(repository.refs),
         "schedule": repository.schedule,
         "credentialsDir": f"{CREDENTIALS}/{repository.name}" if repository.credentials_secret_ref else None,
+        "paths": list(repository.paths),
+        "include": list(repository.include),
+        "exclude": list(repository.exclude),
+        "webhookSecretFile": f"{WEBHOOKS}/{repository.name}/{webhook.key}" if webhook else None,
     }
 
 
@@ -74,11 +85,11 @@ def pod(context: Context, data: dict[str, str]) -> Pod:
         ],
         ports={"http": names.PORTS[names.INGESTION]},
         probes=http_probes("/readyz", "/healthz", startup_seconds=300),
-        volumes=[config, clones, *_credential_volumes(context), *certificate_volumes(context)],
+        volumes=[config, clones, *_secret_volumes(context), *certificate_volumes(context)],
         mounts=[
             {"name": "config", "mountPath": FOLDER, "readOnly": True},
             {"name": "clones", "mountPath": WORK},
-            *_credential_mounts(context),
+            *_secret_mounts(context),
             *certificate_mounts(context),
         ],
         grace_seconds=60,
@@ -86,20 +97,32 @@ def pod(context: Context, data: dict[str, str]) -> Pod:
     )
 
 
-def _with_credentials(context: Context) -> list[tuple[str, str]]:
-    repositories = context.stack.spec.repositories
-    return sorted((one.name, one.credentials_secret_ref.name) for one in repositories if one.credentials_secret_ref)
+def _secret_volumes(context: Context) -> list[dict[str, Any]]:
+    """Return the Secrets of repositories as files: credentials whole, of a webhook's Secret the one key."""
+    volumes: list[dict[str, Any]] = []
+    for one in _sorted(context):
+        if credentials := one.credentials_secret_ref:
+            volumes.append(_secret_volume(f"credentials-{one.name}", credentials.name))
+        if webhook := one.webhook_secret_ref:
+            items = [{"key": webhook.key, "path": webhook.key}]
+            volumes.append(_secret_volume(f"webhook-{one.name}", webhook.name, items=items))
+    return volumes
 
 
-def _credential_volumes(context: Context) -> list[dict[str, Any]]:
+def _secret_volume(name: str, secret: str, **more: Any) -> dict[str, Any]:
+    # ssh takes a key that the group can read as long as the file belongs to another user: here it is root's.
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440, **more}}
+
+
+def _secret_mounts(context: Context) -> list[dict[str, Any]]:
+    folders = {"credentials": CREDENTIALS, "webhook": WEBHOOKS}
+    named = (volume["name"] for volume in _secret_volumes(context))
+    parts = ((name, *name.split("-", 1)) for name in named)
     return [
-        {"name": f"credentials-{name}", "secret": {"secretName": secret, "defaultMode": 0o440}}
-        for name, secret in _with_credentials(context)
+        {"name": name, "mountPath": f"{folders[kind]}/{repository}", "readOnly": True}
+        for name, kind, repository in parts
     ]
 
 
-def _credential_mounts(context: Context) -> list[dict[str, Any]]:
-    return [
-        {"name": f"credentials-{name}", "mountPath": f"{CREDENTIALS}/{name}", "readOnly": True}
-        for name, _ in _with_credentials(context)
-    ]
+def _sorted(context: Context) -> list[Repository]:
+    return sorted(context.stack.spec.repositories, key=lambda one: one.name)

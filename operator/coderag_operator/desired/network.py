@@ -6,7 +6,7 @@ from typing import Any
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.outside import outside_rules
-from coderag_operator.desired.references import digests, local_servers
+from coderag_operator.desired.references import digests, local_servers, takes_webhooks
 
 Rule = dict[str, Any]
 
@@ -18,7 +18,7 @@ CALLS = {
 }
 # Where people and their programs knock: any pod of the namespace may, the keys decide.
 DOORS = (names.GATEWAY, names.RAG, names.INGESTION)
-# What an Ingress leads to: its controller lives in a namespace that only the cluster's owner knows.
+# What an Ingress leads to.
 EXPOSED = (names.GATEWAY, names.RAG)
 # The operator asks every service how it is. The chart gives its pod this label, whatever the release is called.
 OPERATOR = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"coderag.dev/part": "operator"}}}
@@ -50,9 +50,17 @@ def _ingress(context: Context, component: str) -> list[Rule]:
     sources: list[Rule] = [_pods(context, caller) for caller in callers]
     if component in DOORS:
         sources = [{"podSelector": {}}]
-    if component in EXPOSED and context.stack.spec.expose.ingress:
+    if _open(context, component):
         sources = [{"namespaceSelector": {}}]
     return [{"from": [*sources, OPERATOR], "ports": [_port(component)]}]
+
+
+def _open(context: Context, component: str) -> bool:
+    """Tell whether a component is reached from other namespaces, whose names only the cluster's owner knows."""
+    if component == names.INGESTION:
+        # By an Ingress controller, or by a Git host that runs in this cluster; the signature decides.
+        return takes_webhooks(context.stack)
+    return component in EXPOSED and context.stack.spec.expose.ingress is not None
 
 
 def _egress(context: Context, component: str, present: list[str]) -> list[Rule]:

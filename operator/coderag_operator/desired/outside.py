@@ -13,7 +13,7 @@ from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
 from coderag_operator.desired.references import downloads, servers
 
-PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443, "ssh": 22}
 ANYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
 ANY_POD: list[dict[str, Any]] = [{"namespaceSelector": {}}]
 INSIDE = (".svc", ".svc.cluster.local")

@@ -1,8 +1,11 @@
 """The rag service: search and answers."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from coderag_operator.api import seconds
+from coderag_operator.api.repositories import Repository
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import Env, keys, plain, retrieval
@@ -25,7 +28,12 @@ def workload(context: Context) -> Iterator[Manifest]:
         component=names.RAG,
         image="rag",
         settings=spec,
-        env=[*retrieval(context, "qdrant-read-only-api-key"), *_language_models(context), *_own(context)],
+        env=[
+            *retrieval(context, "qdrant-read-only-api-key"),
+            *_language_models(context),
+            *_own(context),
+            *_links(context),
+        ],
         ports={"http": names.PORTS[names.RAG]},
         probes=http_probes("/readyz", "/healthz", startup_seconds=300),
         pre_stop=SETTLE,
@@ -69,3 +77,14 @@ def _own(context: Context) -> Env:
         # Kubernetes puts the two variables above into this one; the keys themselves stay in the Secret.
         *plain(RAG_API_KEYS="$(API_KEY),$(RAG_API_KEY)", LISTEN_PORT=names.PORTS[names.RAG]),
     ]
+
+
+def _links(context: Context) -> Env:
+    """Return where repositories come from, out of which rag makes links to lines on their Git hosts."""
+    remotes = {one.name: _remote(one) for one in context.stack.spec.repositories}
+    # Kubernetes would put another variable's value, a key maybe, in the place of $(NAME); $$ is a plain dollar.
+    return plain(REPOSITORY_URLS=json.dumps(remotes, sort_keys=True).replace("$", "$$")) if remotes else []
+
+
+def _remote(repository: Repository) -> Any:
+    return {"url": repository.url, "host": repository.host} if repository.host else repository.url

@@ -26,6 +26,10 @@ class SecretReference:
 
 # Who presents or checks a key (docs/architecture.md): these workloads cannot be written before the keys exist.
 KEYED = (names.CHAT, names.CODE, names.EMBEDDING, names.QDRANT, names.GATEWAY, names.RAG, names.INGESTION)
+# What the Secret of a private repository holds, and what it may hold instead. Without known_hosts anybody could pose as
+# the Git host.
+SSH_KEYS: tuple[tuple[str, ...], tuple[str, ...]] = (("ssh-privatekey", "known_hosts"), ())
+HTTP_KEYS: tuple[tuple[str, ...], tuple[str, ...]] = (("token",), ("username", "password"))
 # Who talks to the world outside the cluster, and so needs its certificates.
 OUTBOUND = (names.GATEWAY, names.INGESTION, names.MODELS)
 
@@ -53,6 +57,11 @@ def digests(stack: Stack) -> dict[str, str]:
 def model_keys(stack: Stack) -> dict[str, str]:
     """Return what names the model file of each local server."""
     return {role: server.source.key for role, server in local_servers(stack).items()}
+
+
+def takes_webhooks(stack: Stack) -> bool:
+    """Tell whether the Git host of some repository tells when there is something new."""
+    return any(one.webhook_secret_ref for one in stack.spec.repositories)
 
 
 def secret_references(stack: Stack) -> tuple[SecretReference, ...]:
@@ -91,11 +100,14 @@ def _models(stack: Stack) -> Iterator[SecretReference]:
 
 def _repositories(stack: Stack) -> Iterator[SecretReference]:
     for index, repository in enumerate(stack.spec.repositories):
+        field = f"spec.repositories[{index}]"
         if reference := repository.credentials_secret_ref:
-            field = f"spec.repositories[{index}].credentialsSecretRef"
-            yield SecretReference(
-                reference.name, ("token",), names.INGESTION, field, ("username", "password"), live=True
-            )
+            keys, or_keys = SSH_KEYS if repository.over_ssh else HTTP_KEYS
+            place = f"{field}.credentialsSecretRef"
+            yield SecretReference(reference.name, keys, names.INGESTION, place, or_keys, live=True)
+        if webhook := repository.webhook_secret_ref:
+            place = f"{field}.webhookSecretRef"
+            yield SecretReference(webhook.name, (webhook.key,), names.INGESTION, place, live=True)
 
 
 def _certificates(stack: Stack) -> Iterator[SecretReference]:

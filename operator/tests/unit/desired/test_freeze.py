@@ -81,6 +81,33 @@ def test_credentials_of_a_repository_are_a_token_or_name_and_password(keys: set[
         assert "add the keys token, or username and password to it" in frozen["ingestion"].message
 
 
+SSH = {"name": "a", "url": "ssh://git@git.example.com/a.git", "credentialsSecretRef": {"name": "git"}}
+
+
+@pytest.mark.parametrize(("keys", "lacks"), [
+    ({"ssh-privatekey", "known_hosts", "ssh-publickey"}, ""), ({"ssh-privatekey"}, "known_hosts"),
+    ({"token"}, "ssh-privatekey, known_hosts"),
+])  # fmt: skip
+def test_credentials_of_an_ssh_address_are_a_key_and_the_known_hosts(keys: set[str], lacks: str):
+    stack = make_stack({"repositories": [SSH]})
+    facts = {**make_inputs(stack).secrets, "git": SecretFact("x", frozenset(keys))}
+    frozen = build(stack, replace(make_inputs(stack), secrets=facts)).frozen
+    assert ("ingestion" not in frozen) == (not lacks)
+    if lacks:
+        assert (
+            f"Secret git has no key {lacks}; add the keys ssh-privatekey and known_hosts" in frozen["ingestion"].message
+        )
+
+
+def test_a_missing_secret_of_a_webhook_freezes_the_worker_alone():
+    hooked = {"name": "a", "url": "https://git.example.com/a", "webhookSecretRef": {"name": "hook", "key": "secret"}}
+    frozen = build_without({"repositories": [hooked]}, secrets={"hook"}).frozen
+    assert set(frozen) == {"ingestion"}
+    assert frozen["ingestion"].message == (
+        "spec.repositories[0].webhookSecretRef: Secret hook does not exist; create it with the key secret"
+    )
+
+
 def test_a_model_server_waits_for_its_own_file():
     desired = build_without(models={CODE_SHA: make_inputs(make_stack()).models[CODE_SHA]})
     assert set(desired.frozen) == {"chat"}
