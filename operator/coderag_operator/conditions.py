@@ -7,9 +7,9 @@ Messages hold no time, no identifier and no count that changes by itself: an equ
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coderag_operator.index_conditions import judge_index
 from coderag_operator.memory_conditions import judge_memory, judge_offload
 from coderag_operator.observed.components import Component
-from coderag_operator.observed.index import Index
 from coderag_operator.observed.roles import Rollout
 from coderag_operator.observed.view import ROLES, Fetch, View
 from coderag_operator.verdict import FALSE, TRUE, UNKNOWN, Verdict
@@ -231,41 +231,3 @@ def explain(view: View, role: str) -> str:
     """Return why a role is served by the other model, in brackets."""
     reason = view.roles[role].reason if role in view.roles else ""
     return f" ({reason})" if reason else ""
-
-
-def judge_index(view: View) -> tuple[Verdict, Verdict]:
-    """IndexReady: every repository has a served commit. IndexCompatible: built by the embedding model that runs."""
-    if view.invalid and view.index is None:
-        return twice(UNKNOWN, "NotReported", "the ingestion worker has not reported yet")
-    if not view.repositories and not view.invalid:
-        return twice(TRUE, "NoRepositories", "spec.repositories is empty")
-    if view.index is None:
-        return twice(UNKNOWN, "NotReported", "the ingestion worker has not reported yet")
-    if not view.index.reachable:
-        return twice(UNKNOWN, "Unreachable", "the ingestion worker does not answer")
-    return judge_repositories(view, view.index), judge_identity(view.index)
-
-
-def twice(status: str, reason: str, message: str) -> tuple[Verdict, Verdict]:
-    """Return the same verdict on both conditions of the index."""
-    return Verdict("IndexReady", status, reason, message), Verdict("IndexCompatible", status, reason, message)
-
-
-def judge_repositories(view: View, index: Index) -> Verdict:
-    """Tell whether every repository of the spec has a served commit."""
-    reported = {one.name: one for one in index.repositories}
-    missing = [name for name in view.repositories if name not in reported or not reported[name].commit]
-    if not missing:
-        return Verdict("IndexReady", TRUE, "AllServed", "every repository has a served commit")
-    failed = [name for name in missing if name in reported and reported[name].state == "Failed"]
-    if failed:
-        text = "; ".join(f"{name}: {reported[name].message or 'see the log of ingestion'}" for name in failed)
-        return Verdict("IndexReady", FALSE, "SyncFailed", text)
-    return Verdict("IndexReady", FALSE, "Indexing", f"not indexed yet: {', '.join(missing)}")
-
-
-def judge_identity(index: Index) -> Verdict:
-    """Tell whether the served index was built by the embedding model that runs: the worker serves no other."""
-    if index.identity:
-        return Verdict("IndexCompatible", TRUE, "SameIdentity", "the index belongs to the embedding model that runs")
-    return Verdict("IndexCompatible", UNKNOWN, "NoIdentity", "the ingestion worker has not reached the embedding yet")

@@ -39,6 +39,7 @@ def observe(
         fetches=tuple(read_fetch(role, digest, facts, children.values()) for role, digest in model_keys(stack).items()),
         stand_ins=find_stand_ins(children.values()),
         repositories=tuple(repository.name for repository in stack.spec.repositories),
+        refs={repository.name: repository.refs for repository in stack.spec.repositories if repository.refs},
         index=index,
         suspended=stack.spec.suspend or stack.spec.maintenance,
         maintenance=stack.spec.maintenance and not stack.spec.suspend,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from coderag_operator.observed.index import Repository
+from coderag_operator.observed.index import IDLE, Index, Promotion, Ref, Repository
 from coderag_operator.observed.outlook import Outlook
 from coderag_operator.observed.roles import RoleState, Rollout
 from coderag_operator.observed.serverlog import Buffers
@@ -31,6 +31,7 @@ def build_status(
         },
         "roles": [build_role(view, role, before, now) for role in ROLES],
         "repositories": repositories,
+        "index": build_index(view, before),
         "vramPlan": build_plan(view, before),
         "vramMeasured": build_measured(view),
         "endpoints": dict(endpoints) or before.get("endpoints"),
@@ -109,7 +110,7 @@ def build_role(view: View, role: str, before: Mapping[str, Any], now: str) -> di
     active = name_server(view, role) or "none"
     same = old.get("active") == active
     state = view.roles.get(role, RoleState())
-    known = {
+    found = {
         "role": role,
         "active": active,
         "since": old.get("since", now) if same else now,
@@ -118,7 +119,7 @@ def build_role(view: View, role: str, before: Mapping[str, Any], now: str) -> di
         "flaps": len(state.failovers),
         "rollout": state.rollout and build_rollout(state.rollout),
     }
-    return {name: value for name, value in known.items() if value}
+    return {name: value for name, value in found.items() if value}
 
 
 def give_reason(role: str, active: str, state: RoleState) -> str:
@@ -137,11 +138,11 @@ def build_rollout(rollout: Rollout) -> dict[str, Any]:
 def list_repositories(view: View, before: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the repositories as last reported; those of the spec that nobody reported yet are pending."""
     if view.invalid or view.index is None or not view.index.reachable:
-        known = {one["name"]: dict(one) for one in before.get("repositories") or ()}
+        found = {one["name"]: dict(one) for one in before.get("repositories") or ()}
     else:
-        known = {one.name: build_repository(one) for one in view.index.repositories}
-    wanted = sorted(known if view.invalid else view.repositories)
-    return [known.get(name, {"name": name, "state": "Pending"}) for name in wanted]
+        found = {one.name: build_repository(one) for one in view.index.repositories}
+    wanted = sorted(found if view.invalid else view.repositories)
+    return [found.get(name, {"name": name, "state": "Pending"}) for name in wanted]
 
 
 def build_repository(one: Repository) -> dict[str, Any]:
@@ -149,5 +150,44 @@ def build_repository(one: Repository) -> dict[str, Any]:
     entry = {
         "name": one.name, "ref": one.ref, "state": one.state, "commit": one.commit, "indexedAt": one.indexed_at,
         "files": one.files, "chunks": one.chunks, "skipped": one.skipped, "message": one.message,
+        "refs": [build_ref(ref) for ref in one.refs],
     }  # fmt: skip
-    return {name: value for name, value in entry.items() if value not in ("", 0)}
+    return known(entry)
+
+
+def build_ref(one: Ref) -> dict[str, Any]:
+    """Return one more ref of a repository."""
+    return known({
+        "ref": one.ref, "state": one.state, "commit": one.commit, "indexedAt": one.indexed_at, "message": one.message,
+    })  # fmt: skip
+
+
+def build_index(view: View, before: Mapping[str, Any]) -> Any:
+    """Return what the index that answers was built with, and how a change of the model stands."""
+    if view.invalid or view.index is None or not view.index.reachable:
+        return before.get("index")
+    return describe_index(view.index) or None
+
+
+def describe_index(index: Index) -> dict[str, Any]:
+    """Return the index of a report."""
+    return known({"model": index.served.model, "promotion": build_promotion(index.promotion)})
+
+
+def build_promotion(one: Promotion) -> dict[str, Any]:
+    """Return how a change of the model stands; nothing while nobody changes it."""
+    if one.state in ("", IDLE):
+        return {}
+    return known({
+        "state": one.state, "from": one.from_, "to": one.to, "queries": one.queries, "reason": one.reason,
+        "since": one.since,
+    }) | {
+        name: value
+        for name, value in (("ndcgChange", one.ndcg_change), ("upper95", one.upper95))
+        if value is not None
+    }  # fmt: skip
+
+
+def known(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry without what is not known."""
+    return {name: value for name, value in entry.items() if value not in ("", 0, [], {})}

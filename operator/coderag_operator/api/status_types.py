@@ -60,6 +60,16 @@ class Role(Model):
     rollout: RoleRollout | None = Field(None, description="The change of the model that is under way.")
 
 
+class RefStatus(Model):
+    """What is indexed of one more branch or tag."""
+
+    ref: Text = Field(description="Branch or tag in refs.")
+    state: Text | None = Field(None, description="Pending, Syncing, Served or Failed.")
+    commit: Text | None = Field(None, description="Commit that searches see.")
+    indexed_at: Time | None = Field(None, description="When that commit was indexed.")
+    message: Text | None = Field(None, description="What went wrong, and what to do.")
+
+
 class RepositoryStatus(Model):
     """What is indexed of a repository."""
 
@@ -72,6 +82,29 @@ class RepositoryStatus(Model):
     chunks: int | None = Field(None, description="Pieces of text that are indexed.")
     skipped: int | None = Field(None, description="Files that were left out.")
     message: LongText | None = Field(None, description="What went wrong, and what to do.")
+    refs: Annotated[tuple[RefStatus, ...], Field(max_length=8, json_schema_extra=_by("ref"))] | None = Field(
+        None, description="The refs besides that one."
+    )
+
+
+class PromotionStatus(Model):
+    """How the change to an index for another embedding model stands."""
+
+    state: Text = Field(description="Building, Waiting, Promoted or Refused.")
+    from_: Text | None = Field(None, alias="from", description="The index that answers.")
+    to: Text | None = Field(None, description="The index that is to take over.")
+    queries: int | None = Field(None, description="Queries that both were measured with.")
+    ndcg_change: float | None = Field(None, description="Change of nDCG@10 by the new one.")
+    upper95: float | None = Field(None, description="Upper 95 % bound of that change.")
+    reason: LongText | None = Field(None, description="Why it waits or was refused.")
+    since: Time | None = Field(None, description="Since when.")
+
+
+class IndexStatus(Model):
+    """The index that answers, and the one that is to take over."""
+
+    model: Text | None = Field(None, description="Embedding model that it was built with.")
+    promotion: PromotionStatus | None = Field(None, description="How a change of the model stands.")
 
 
 class Endpoints(Model):
@@ -113,6 +146,7 @@ class StackStatus(Model):
     repositories: (
         Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] | None
     ) = Field(None, description="What is indexed of each repository.")
+    index: IndexStatus | None = Field(None, description="The index that answers.")
     vram_plan: VramPlan | None = Field(None, description="How the model servers share the GPU's memory.")
     vram_measured: VramMeasured | None = Field(None, description="What they said of their own buffers.")
     endpoints: Endpoints | None = Field(None, description="Addresses of the stack.")

@@ -43,7 +43,8 @@ class Fetch:
 class View:
     """Everything that the conditions are made from. `invalid` is why the spec of this generation is not followed.
 
-    `alive`: some component has pods. `suspended` holds during maintenance too.
+    `alive`: some component has pods. `suspended` holds during maintenance too. `refs`: by repository, those that
+    are wanted besides its own.
     """
 
     generation: int
@@ -54,6 +55,7 @@ class View:
     fetches: tuple[Fetch, ...] = ()
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     repositories: tuple[str, ...] = ()
+    refs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     index: Index | None = None
     invalid: str = ""
     suspended: bool = False

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from coderag_operator.observed.index import Index, Repository
+from coderag_operator.observed.index import Index, Promotion, Ref, Repository, Served
 from coderag_operator.observed.view import View
 from coderag_operator.status import build_status, differs
 from tests.unit.views import view, without
@@ -71,6 +71,36 @@ def test_repositories_are_kept_while_the_worker_is_silent() -> None:
 
 def test_a_repository_that_is_not_in_the_spec_any_more_is_not_in_the_status() -> None:
     assert "repositories" not in build(view(repositories=()))
+
+
+def test_every_ref_is_in_the_status() -> None:
+    app = Repository("app", "main", "Served", "a1b", refs=(Ref("next", "Failed", message="gone"),))
+    status = build(view(index=Index(True, "i", (app,))))
+    assert status["repositories"][0]["refs"] == [{"ref": "next", "state": "Failed", "message": "gone"}]
+
+
+CHANGE = Promotion("Waiting", "old", "new", 500, 0.0, 0.01, "", "2026-01-02T03:04:05Z")
+
+
+def test_a_change_of_the_model_is_in_the_status_with_its_measurement() -> None:
+    report = Index(True, "i", (), CHANGE, Served("j", "all-MiniLM-L6-v2"))
+    assert build(view(index=report))["index"] == {
+        "model": "all-MiniLM-L6-v2",
+        "promotion": {
+            "state": "Waiting", "from": "old", "to": "new", "queries": 500, "ndcgChange": 0.0, "upper95": 0.01,
+            "since": "2026-01-02T03:04:05Z",
+        },
+    }  # fmt: skip
+
+
+def test_the_index_is_not_mentioned_where_nothing_is_known_of_it() -> None:
+    assert "index" not in build(view(index=Index(True, "i", (), Promotion("Idle"))))
+
+
+def test_a_change_of_the_model_is_kept_while_the_worker_is_silent() -> None:
+    before = build(view(index=Index(True, "i", (), CHANGE)))
+    for silent in (view(index=None), view(index=Index(False)), view(invalid="x")):
+        assert build(silent, before)["index"] == before["index"]
 
 
 def test_an_invalid_spec_leaves_the_endpoints() -> None:
