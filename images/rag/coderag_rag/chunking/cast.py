@@ -5,6 +5,7 @@ again. The spans tile the file: joined, the chunks are the file, whatever the tr
 """
 
 from bisect import bisect_right
+from dataclasses import dataclass
 
 from tree_sitter import Node
 
@@ -43,19 +44,34 @@ def _share_out(nodes: list[Node], parts: list[Span]) -> list[list[Node]]:
     return shares
 
 
-def _split(lines: Lines, span: Span, nodes: list[Node], budget: int, depth: int) -> list[Span]:
-    if lines.size(span) <= budget:
-        return [span]
-    if not nodes or depth > _DEEPEST:
-        return split_paragraphs(lines, span, budget)
-    parts = cut_at(span, _cut_rows(nodes))
-    pieces: list[Span] = []
-    for part, within in zip(parts, _share_out(nodes, parts), strict=True):
-        children = [child for node in within for child in node.children]
-        pieces.extend(_split(lines, part, children, budget, depth + 1))
-    return merge(lines, pieces, budget)
+@dataclass
+class _Splitter:
+    """One file being split; `too_deep` tells whether the tree went on below the deepest level that is followed."""
+
+    lines: Lines
+    budget: int
+    too_deep: bool = False
+
+    def split(self, span: Span, nodes: list[Node], depth: int) -> list[Span]:
+        """Return the spans of a part, given the nodes that begin in it."""
+        if span.stop - span.start == 1 or self.lines.fits(span, self.budget):
+            return [span]
+        if not nodes or depth > _DEEPEST:
+            self.too_deep = self.too_deep or bool(nodes)
+            return split_paragraphs(self.lines, span, self.budget)
+        return merge(self.lines, self._within(span, nodes, depth), self.budget)
+
+    def _within(self, span: Span, nodes: list[Node], depth: int) -> list[Span]:
+        parts = cut_at(span, _cut_rows(nodes))
+        pieces: list[Span] = []
+        for part, within in zip(parts, _share_out(nodes, parts), strict=True):
+            children = [child for node in within for child in node.children]
+            pieces.extend(self.split(part, children, depth + 1))
+        return pieces
 
 
-def split_tree(lines: Lines, root: Node, budget: int = BUDGET) -> list[Span]:
-    """Return spans that tile the lines and follow the structure of the tree."""
-    return _split(lines, Span(0, len(lines)), root.children, budget, 0) if len(lines) else []
+def split_tree(lines: Lines, root: Node, budget: int = BUDGET) -> tuple[list[Span], bool]:
+    """Return spans that tile the lines and follow the tree, and whether it was too deep to be followed everywhere."""
+    splitter = _Splitter(lines, budget)
+    spans = splitter.split(Span(0, len(lines)), root.children, 0) if len(lines) else []
+    return spans, splitter.too_deep

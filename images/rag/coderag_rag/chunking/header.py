@@ -43,4 +43,4 @@ def embedded_text(chunk: Chunk, language: str) -> str:
     subject = _subject(chunk)
     first = f"{label_of(language)} {subject}".rstrip() + "."
     explanation = _explanation(chunk)
-    return "\n".join(part for part in (first, explanation, chunk.text) if part)
+    return "\n".join(part for part in (first, explanation, chunk.body) if part)

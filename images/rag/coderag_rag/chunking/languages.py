@@ -1,4 +1,4 @@
-"""Which language a file is in, and the grammar and definition nodes of each language.
+"""The grammar and definition nodes of each language, and the name that people know it by.
 
 Grammars come in one wheel per language: nothing is downloaded at run time.
 """
@@ -7,13 +7,39 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePosixPath
 
 from tree_sitter import Language as Grammar
 from tree_sitter import Parser
 
-TEXT = "text"
-MARKDOWN = "markdown"
+from coderag_rag.chunking.filenames import (
+    CSV,
+    MARKDOWN,
+    NOTEBOOK,
+    PROSE,
+    TABLES,
+    TEXT,
+    TSV,
+    label_without_grammar,
+    lacks_grammar,
+    language_of,
+    language_of_script,
+)
+
+__all__ = [
+    "CSV",
+    "LANGUAGES",
+    "MARKDOWN",
+    "NOTEBOOK",
+    "PROSE",
+    "TABLES",
+    "TEXT",
+    "TSV",
+    "Language",
+    "label_of",
+    "lacks_grammar",
+    "language_of",
+    "language_of_script",
+]
 
 _C = {
     "function_definition": "function",
@@ -182,51 +208,8 @@ _ALL = (
 )
 LANGUAGES: Mapping[str, Language] = {language.name: language for language in _ALL}
 
-_EXTENSIONS = {
-    "python": "py pyi pyw",
-    "javascript": "js mjs cjs jsx",
-    "typescript": "ts mts cts",
-    "tsx": "tsx",
-    "go": "go",
-    "java": "java",
-    "rust": "rs",
-    "c": "c h",
-    "cpp": "cc cpp cxx hh hpp hxx cu cuh ino",
-    "csharp": "cs",
-    "ruby": "rb rake gemspec",
-    "php": "php",
-    "kotlin": "kt kts",
-    "scala": "scala sc",
-    "bash": "sh bash zsh bats",
-    "hcl": "tf tfvars hcl",
-    "json": "json jsonc json5 webmanifest",
-    "yaml": "yaml yml",
-    "toml": "toml",
-    "html": "html htm",
-    "css": "css",
-    MARKDOWN: "md markdown mdx",
-}
-_BY_EXTENSION = {extension: name for name, listed in _EXTENSIONS.items() for extension in listed.split()}
-_BY_NAME = {"Rakefile": "ruby", "Gemfile": "ruby", "Vagrantfile": "ruby", "Pipfile": "toml", ".bashrc": "bash"}
-_INTERPRETERS = {"python": "python", "bash": "bash", "sh": "bash", "zsh": "bash", "node": "javascript", "ruby": "ruby"}
-
-
-def language_of(path: str) -> str:
-    """Return the language of a path, or `text` when its name says nothing."""
-    name = PurePosixPath(path).name
-    return _BY_NAME.get(name) or _BY_EXTENSION.get(name.rpartition(".")[2].lower(), TEXT)
-
-
-def language_of_script(first_line: str) -> str:
-    """Return the language that a `#!` line names, or `text`."""
-    if not first_line.startswith("#!"):
-        return TEXT
-    program = first_line[2:].replace("/env -S ", "/env ").replace("/env ", "/").split()[:1]
-    name = PurePosixPath(program[0]).name.rstrip("0123456789.") if program else ""
-    return _INTERPRETERS.get(name, TEXT)
-
 
 def label_of(language: str) -> str:
     """Return the name of a language as people write it."""
     known = LANGUAGES.get(language)
-    return known.label if known else language.capitalize()
+    return known.label if known else label_without_grammar(language)

@@ -10,6 +10,8 @@ from coderag_rag.chunking.model import Span
 
 # Characters that are not white space. About the 256 tokens that small embedding models read of code.
 BUDGET = 600
+# Ordinary code is indented to twice its size at most; a chunk of blank lines must end somewhere too.
+_WHITE_SPACE_FACTOR = 8
 
 
 class Lines:
@@ -20,6 +22,7 @@ class Lines:
         ended = [part + "\n" for part in parts[:-1]]
         self.lines = ended + ([parts[-1]] if parts[-1] else [])
         self._sums = [0, *accumulate(len("".join(line.split())) for line in self.lines)]
+        self._raw_sums = [0, *accumulate(map(len, self.lines))]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -32,6 +35,11 @@ class Lines:
         """Return how many characters of the rows are not white space."""
         return self._sums[span.stop] - self._sums[span.start]
 
+    def fits(self, span: Span, budget: int) -> bool:
+        """Whether the rows make one chunk: by what is on them, and not too much white space."""
+        raw = self._raw_sums[span.stop] - self._raw_sums[span.start]
+        return self.size(span) <= budget and raw <= budget * _WHITE_SPACE_FACTOR
+
     def blank(self, row: int) -> bool:
         """Whether a row holds white space only."""
         return self._sums[row + 1] == self._sums[row]
@@ -42,7 +50,7 @@ def merge(lines: Lines, spans: list[Span], budget: int = BUDGET) -> list[Span]:
     merged: list[Span] = []
     for span in spans:
         joined = Span(merged[-1].start, span.stop) if merged else span
-        if merged and lines.size(joined) <= budget:
+        if merged and lines.fits(joined, budget):
             merged[-1] = joined
         else:
             merged.append(span)
@@ -60,7 +68,6 @@ def split_paragraphs(lines: Lines, span: Span, budget: int = BUDGET) -> list[Spa
     starts = [row for row in range(span.start + 1, span.stop) if lines.blank(row - 1) and not lines.blank(row)]
     pieces: list[Span] = []
     for paragraph in cut_at(span, starts):
-        fits = lines.size(paragraph) <= budget
-        rows = [] if fits else list(range(paragraph.start + 1, paragraph.stop))
+        rows = [] if lines.fits(paragraph, budget) else list(range(paragraph.start + 1, paragraph.stop))
         pieces.extend(merge(lines, cut_at(paragraph, rows), budget))
     return merge(lines, pieces, budget)

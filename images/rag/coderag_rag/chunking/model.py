@@ -27,13 +27,24 @@ class Span:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines of a file, 1-based and inclusive, with the definitions that begin in it and the one around it."""
+    """Whole lines of a file, 1-based and inclusive, with the definitions that begin in it and the one around it.
+
+    `text` is verbatim. `lead` are lines from further up that it cannot be understood without, such as the header of a
+    table; `readable` is what the lines say where they are encoded, such as a notebook's: both are embedded only.
+    """
 
     start_line: int
     end_line: int
     text: str
     definitions: tuple[Definition, ...] = ()
     enclosing: Definition | None = None
+    lead: str = ""
+    readable: str | None = None
+
+    @property
+    def body(self) -> str:
+        """The lines as they are embedded; empty for lines that only keywords should find."""
+        return self.lead + (self.text if self.readable is None else self.readable)
 
     @property
     def symbols(self) -> list[str]:

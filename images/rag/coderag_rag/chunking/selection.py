@@ -3,6 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
+from coderag_rag.chunking.causes import BINARY, LFS_POINTER, LOCK_FILE, LONG_LINE, Note
+from coderag_rag.chunking.encoding import utf16
+
 LARGEST_FILE = 1024 * 1024
 _LOCK_FILES = frozenset(
     {
@@ -25,17 +28,13 @@ _BINARY_EXTENSIONS = """
 parquet pdf pickle png pyc rar safetensors so svg tar tgz tiff ttf wasm wav webm webp whl woff woff2 xz zip zst
 """
 _BINARY = frozenset(_BINARY_EXTENSIONS.split())
-# Only in a comment line: source that speaks about such markers is written by hand.
-_GENERATED = re.compile(
-    r"^[ \t]*(?:#|//|/\*|\*|--|<!--|;|%).{0,200}"
-    r"(?:@generated\b|code generated .{0,80}do not edit|auto-?generated file)",
-    re.I | re.M,
-)
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PINS = re.compile(rb"^ +--hash=sha256:[0-9a-f]{64}", re.M)  # pip's lock files carry any name
 _MANY_PINS = 20
-_LONGEST_LINE = 5_000
-_LONGEST_AVERAGE = 300
+_LOOKED_AT = 8192
+_UNREADABLE, _UNREADABLE_SHARE = "\ufffd", 10
+# A chunk is whole lines and is stored, sent and shown as a whole.
+LONGEST_LINE = 128 * 1024
 
 
 def skip_by_name(path: str, size: int) -> str:
@@ -50,20 +49,27 @@ def skip_by_name(path: str, size: int) -> str:
     return ""
 
 
+def skip_bytes(data: bytes) -> Note | None:
+    """Return why bytes are not read as text, or nothing."""
+    if data.startswith(_LFS):
+        return Note(LFS_POINTER, "Git LFS pointer: the content is not in the repository")
+    if b"\0" in data[:_LOOKED_AT] and not utf16(data):
+        return Note(BINARY, "binary content")
+    if len(_PINS.findall(data)) > _MANY_PINS:
+        return Note(LOCK_FILE, "lock file")
+    return None
+
+
+def skip_text(text: str) -> Note | None:
+    """Return why a text is not stored, or nothing. Encoded data must have been left out before."""
+    if text.count(_UNREADABLE) * _UNREADABLE_SHARE > len(text):
+        return Note(BINARY, "binary content")
+    if max(map(len, text.split("\n"))) > LONGEST_LINE:
+        return Note(LONG_LINE, f"a line is longer than {LONGEST_LINE // 1024} KiB: it cannot be cited")
+    return None
+
+
 def skip_by_content(data: bytes) -> str:
     """Return why the content cannot be searched, or nothing."""
-    if data.startswith(_LFS):
-        return "Git LFS pointer: the content is not in the repository"
-    if b"\0" in data[:8192]:
-        return "binary content"
-    if len(_PINS.findall(data)) > _MANY_PINS:
-        return "lock file"
-    lines = data.split(b"\n")
-    if max(map(len, lines)) > _LONGEST_LINE or (len(data) > 4096 and len(data) / len(lines) > _LONGEST_AVERAGE):
-        return "minified: lines are too long to cite"
-    return ""
-
-
-def generated(text: str) -> bool:
-    """Whether the head of the file says that a program wrote it."""
-    return _GENERATED.search(text[:2000]) is not None
+    note = skip_bytes(data)
+    return note.reason if note else ""

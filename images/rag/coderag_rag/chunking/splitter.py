@@ -1,16 +1,18 @@
-"""From a text to chunks: by syntax tree, by headings, or by lines when there is nothing better."""
+"""From a text to chunks: by syntax tree, by headings, cells or records, or by lines when there is nothing better."""
 
-from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tree_sitter import Node
-
-from coderag_rag.chunking.cast import split_tree
-from coderag_rag.chunking.definitions import find_definitions
-from coderag_rag.chunking.languages import LANGUAGES, MARKDOWN, label_of
+from coderag_rag.chunking.causes import NO_GRAMMAR, Note, listed
+from coderag_rag.chunking.languages import LANGUAGES, MARKDOWN, NOTEBOOK, TABLES, label_of, lacks_grammar
 from coderag_rag.chunking.lines import BUDGET, Lines, split_paragraphs
-from coderag_rag.chunking.markdown import find_sections, split_markdown
-from coderag_rag.chunking.model import Chunk, Definition, Span
+from coderag_rag.chunking.markdown import find_sections, find_tables, split_markdown
+from coderag_rag.chunking.model import Chunk, Span
+from coderag_rag.chunking.notebook import split_notebook
+from coderag_rag.chunking.parts import make_chunks
+from coderag_rag.chunking.table import split_table
+from coderag_rag.chunking.tree import Unsplittable, split_program
+
+AST, LINES, TABLE = "ast", "lines", "table"
 
 
 @dataclass(frozen=True)
@@ -19,49 +21,50 @@ class Split:
 
     chunks: list[Chunk]
     chunker: str
-    reason: str = ""
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """The notes as one sentence."""
+        return listed(self.notes)
 
 
-def _unparsable(root: Node) -> bool:
-    """More than half of the text lies in top-level errors: the tree says nothing about the structure."""
-    lost = sum(node.end_byte - node.start_byte for node in root.children if node.type == "ERROR")
-    return root.type == "ERROR" or lost * 2 > max(1, root.end_byte - root.start_byte)
+def split_lines(text: str, notes: list[Note], budget: int = BUDGET) -> Split:
+    """Return chunks cut at blank lines: the splitter that cannot fail."""
+    lines = Lines(text)
+    spans = split_paragraphs(lines, Span(0, len(lines)), budget)
+    return Split(make_chunks(lines, spans, []), LINES, notes)
 
 
-def _enclosing(definitions: list[Definition], span: Span) -> Definition | None:
-    """The innermost definition that begins before the span and reaches into it."""
-    around = [d for d in definitions if d.first_row < span.start <= d.last_row and d.name_row < span.start]
-    return max(around, key=lambda d: d.first_row, default=None)
+def _split_markdown(text: str, budget: int) -> Split:
+    lines = Lines(text)
+    sections = find_sections(lines)
+    spans = split_markdown(lines, sections, budget)
+    return Split(make_chunks(lines, spans, sections, find_tables(lines)), MARKDOWN)
 
 
-def _chunks(lines: Lines, spans: list[Span], definitions: list[Definition]) -> list[Chunk]:
-    ordered = sorted(definitions, key=lambda d: d.name_row)
-    rows = [definition.name_row for definition in ordered]
-    return [
-        Chunk(
-            span.start + 1,
-            span.stop,
-            lines.text(span),
-            tuple(ordered[bisect_left(rows, span.start) : bisect_left(rows, span.stop)]),
-            _enclosing(ordered, span),
-        )
-        for span in spans
-    ]
+def _split_program(text: str, language: str, budget: int) -> Split:
+    lines = Lines(text)
+    spans, definitions, notes = split_program(lines, text, language, budget)
+    return Split(make_chunks(lines, spans, definitions), AST, notes)
+
+
+def _split(text: str, language: str, budget: int) -> Split:
+    if language == MARKDOWN:
+        return _split_markdown(text, budget)
+    if language in TABLES:
+        return Split(split_table(Lines(text), language, budget), TABLE)
+    if language == NOTEBOOK:
+        return Split(split_notebook(Lines(text), text, budget), NOTEBOOK)
+    if language in LANGUAGES:
+        return _split_program(text, language, budget)
+    missing = f"no grammar for {label_of(language)}: chunked by lines"
+    return split_lines(text, [Note(NO_GRAMMAR, missing)] if lacks_grammar(language) else [], budget)
 
 
 def split_text(text: str, language: str, budget: int = BUDGET) -> Split:
     """Return chunks of whole lines whose texts, joined, are the text."""
-    lines = Lines(text)
-    everything = Span(0, len(lines))
-    if language == MARKDOWN:
-        sections = find_sections(lines)
-        return Split(_chunks(lines, split_markdown(lines, sections, budget), sections), "markdown")
-    known = LANGUAGES.get(language)
-    if known is None:
-        return Split(_chunks(lines, split_paragraphs(lines, everything, budget), []), "lines")
-    root = known.parser().parse(text.encode()).root_node
-    if _unparsable(root):
-        reason = f"cannot be parsed as {label_of(language)}: chunked by lines"
-        return Split(_chunks(lines, split_paragraphs(lines, everything, budget), []), "lines", reason)
-    definitions = find_definitions(root, known.definitions)
-    return Split(_chunks(lines, split_tree(lines, root, budget), definitions), "ast")
+    try:
+        return _split(text, language, budget)
+    except Unsplittable as error:
+        return split_lines(text, [error.note], budget)

@@ -42,14 +42,23 @@ def test_path_words_are_found_by_keyword_only():
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
         (b"abc\0def", "binary content"),
-        (b"var a=1;" * 1000, "minified"),
-        ((b"a" * 400 + b"\n") * 20, "minified"),
+        (b"var a=1;" * 20_000, "a line is longer than 128 KiB"),
+        (b"text \xff\xfe\xfd\xfc" * 900, "binary content"),
     ],
 )
 def test_content_that_cannot_be_searched_is_left_out_with_the_reason(data, reason):
     document = prepare_document(data, ["a.js"])
     assert (document.chunker, document.pieces) == ("none", [])
     assert document.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("data", [b"var a=1;" * 1000, (b"call(a);" * 50 + b"\n") * 20])
+def test_minified_code_is_found_by_keyword_only(data):
+    document = prepare_document(data, ["a.js"])
+    assert document.reason == "minified: found by keyword only"
+    assert document.causes == ["minified"]
+    assert {piece.embedded for piece in document.pieces} == {None}
+    assert "".join(piece.text for piece in document.pieces) == data.decode()
 
 
 def test_generated_code_is_found_by_keyword_only():
