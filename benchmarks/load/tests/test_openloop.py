@@ -103,10 +103,10 @@ class Holding(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Stay quiet."""
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.everyone.wait()
-        body = b"{}"
+        body = b'{"degraded":[]}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
