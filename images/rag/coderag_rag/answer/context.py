@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from coderag_rag.answer.quoting import one_line, visible
 from coderag_rag.chunking.lines import Lines
 from coderag_rag.query.hits import Hit
 
@@ -53,11 +54,24 @@ class Block:
         return "".join(lines)
 
     @property
-    def text(self) -> str:
-        """The block as the model sees it. A closing tag inside the code is defused: the code is data."""
-        body = self.source.rstrip("\n").replace("</source", "<\\/source")
-        where = f"{self.hits[0].repository} {self.hits[0].path}:{self.start_line}-{self.end_line}"
-        return f"[{self.number}] {where}\n<source>\n{body}\n</source>\n"
+    def header(self) -> str:
+        """The line that names the block: its number, the repository and the lines of the path."""
+        place = one_line(f"{self.hits[0].repository} {self.hits[0].path}")
+        return f"[{self.number}] {place}:{self.start_line}-{self.end_line}"
+
+    @property
+    def data(self) -> str:
+        """The lines as the model sees them: nothing in them can end the quotation or pose as a part of the prompt."""
+        return visible(self.source).rstrip("\n")
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens of a prompt the block takes."""
+        return estimate_tokens(self.quoted("source-00000000"))
+
+    def quoted(self, tag: str) -> str:
+        """Return the block as a part of a prompt, its lines between tags of this name."""
+        return f"{self.header}\n<{tag}>\n{self.data}\n</{tag}>\n"
 
     def touches(self, hit: Hit) -> bool:
         """Whether a chunk continues this block, or repeats a part of it."""
@@ -76,7 +90,7 @@ def build_context(hits: Iterable[Hit], budget: int) -> list[Block]:
         if hit.text_sha256 in seen:
             continue
         wider = _with(blocks, hit)
-        if blocks and sum(estimate_tokens(block.text) for block in wider) > budget:
+        if blocks and sum(block.tokens for block in wider) > budget:
             break
         blocks = wider
         seen.add(hit.text_sha256)

@@ -51,6 +51,23 @@ class LlmClient:
         if response.status_code >= 500:
             raise DependencyDown(self.name, f"its liveness route answered {response.status_code}")
 
+    async def context_tokens(self, deadline: Deadline) -> int | None:
+        """Return the context of one request as llama.cpp's server tells it, None where it does not.
+
+        Raises DependencyDown when nothing is told in time.
+        """
+        try:
+            async with deadline.cut():
+                answer = await self._http.get("/props")
+            told = answer.json() if answer.status_code == 200 else {}
+        except TimeoutError:
+            raise DependencyDown(self.name, "did not tell its context in time") from None
+        except httpx.HTTPError as error:
+            raise unreachable(self.name, error) from error
+        except ValueError:
+            return None
+        return _context_tokens(told)
+
     @asynccontextmanager
     async def generate(self, body: Mapping[str, Any], deadline: Deadline) -> AsyncIterator[Generation]:
         """Start a generation and wait for its first words; raises DependencyDown or PromptTooLong.
@@ -63,7 +80,7 @@ class LlmClient:
         try:
             if response.status_code >= 400:
                 raise _refusal(self.name, response, await self._refusal_text(response, limit))
-            async with aclosing(Generation(self.name, response, limit)) as generation:
+            async with aclosing(Generation(self.name, response, limit, calls="tools" in body)) as generation:
                 await generation.begin()
                 yield generation
         finally:
@@ -90,6 +107,12 @@ class LlmClient:
                 return (await response.aread())[:2000].decode(errors="replace")
         except (TimeoutError, httpx.HTTPError):
             return ""
+
+
+def _context_tokens(told: Any) -> int | None:
+    generation = told.get("default_generation_settings") if isinstance(told, dict) else None
+    tokens = generation.get("n_ctx") if isinstance(generation, dict) else None
+    return tokens if isinstance(tokens, int) and tokens > 0 else None
 
 
 def _refusal(name: str, response: httpx.Response, text: str) -> Exception:

@@ -2,15 +2,23 @@
 
 Text is held back only while it could still become a marker, so a reader never sees an invented one, and the result
 does not depend on how the model's text was cut into pieces. `[0]` inside a code span or fence is code, not a marker.
+Outside of code, what a page would load or follow by itself becomes plain text: a marker leads to its source only.
 """
 
 import re
 from collections.abc import Collection
 
-_MARKER = re.compile(r" *\[ *([0-9]+(?: *[,;] *[0-9]+)*) *\]")
-_MARKER_BEGINS = re.compile(r" *(?:\[[0-9 ,;]*)?")
-_OPEN_FRAGMENT = re.compile(r"\[[0-9 ,;]*$")
-_PLAIN = re.compile(r"[^ \[`\n]+")
+from coderag_rag.answer.labels import CLOSING, LONGEST, is_label, is_plain, read_label
+
+_BRACKETS = re.compile(r"( *)([\[【［]*)([^\[\]【】［］`\n]*)")
+_LABEL_BEGINS = re.compile(r"\s*[\^#@]?\s*(?:[^\W\d]{0,12}\.?\s*[:#]?\s*#?(?:\d.*)?)?")
+_DIGITS = re.compile(r"[0-9 ,;]*")
+_OPEN_FRAGMENT = re.compile(r"(?:[\[【［][^\[\]【】［］`\n]{0,100}|</?[a-zA-Z]{0,7})\Z")
+_PLAIN = re.compile(r"[^ \[【［`<\n]+")
+_TAG_BEGINS = re.compile(r"</?[a-zA-Z]{0,7}")
+_LOADS = re.compile(
+    r"</?(?:img|image|script|iframe|object|embed|svg|video|audio|style|link|meta|base|form|input)\b", re.IGNORECASE
+)
 _FENCE = re.compile(r" *(`{3,}|~{3,})([^\n]*)\n")
 _FENCE_BEGINS = re.compile(r" *(?:`{0,2}|~{0,2}|`{3,}[^`\n]*|~{3,}[^\n]*)")
 _TICKS = re.compile(r"`+")
@@ -20,12 +28,13 @@ class MarkerFilter:
     """Feed it an answer in pieces; it returns what may be shown. Call `finish` once at the end."""
 
     def __init__(self, valid: Collection[int]) -> None:
-        self._valid = {str(number): number for number in valid}
+        self._valid = frozenset(valid)
         self._pending = ""
         self._fresh = True  # at the start of a line
         self._fragment = ""  # what was shown last, if it could be the beginning of a marker
         self._fence = ""
         self._ended = False
+        self._breaks = ""  # characters that would make a link of what was shown last
         self.cited: list[int] = []
         self.dropped = 0
 
@@ -39,16 +48,31 @@ class MarkerFilter:
         self._ended = True
         return self._drain()
 
+    def note(self, cited: Collection[int], dropped: int = 0) -> None:
+        """Record what the answer cites elsewhere."""
+        self.cited += [number for number in dict.fromkeys(cited) if number not in self.cited]
+        self.dropped += dropped
+
     def _drain(self) -> str:
         shown = []
         while self._pending and (taken := self._take()) is not None:
             length, text = taken
+            text = self._apart(text)
             self._fresh = self._pending[length - 1] == "\n"
             self._pending = self._pending[length:]
             fragment = _OPEN_FRAGMENT.search(self._fragment + text)
             self._fragment = fragment[0] if fragment else ""
             shown.append(text)
         return "".join(shown)
+
+    def _apart(self, text: str) -> str:
+        """Keep a marker from becoming a link or the definition of one, and a link from becoming an image."""
+        if not text:
+            return text
+        marker = text.endswith("]") and text.lstrip(" ").startswith("[")
+        apart = " " + text if text[0] in self._breaks and not (marker and self._breaks != "[") else text
+        self._breaks = ("([:" if self._fresh else "([") if marker else "[" if text.endswith("!") else ""
+        return apart
 
     def _take(self) -> tuple[int, str] | None:
         """Return how many characters are decided and what to show for them; None while more text is needed."""
@@ -84,7 +108,14 @@ class MarkerFilter:
             return plain.end(), plain[0]
         if self._pending[0] == "`":
             return self._take_code_span()
+        if self._pending[0] == "<":
+            return self._take_tag()
         return self._take_marker()
+
+    def _take_tag(self) -> tuple[int, str] | None:
+        if not self._ended and _TAG_BEGINS.fullmatch(self._pending):
+            return None
+        return 1, "&lt;" if _LOADS.match(self._pending) else "<"
 
     def _take_code_span(self) -> tuple[int, str] | None:
         line, newline, _ = self._pending.partition("\n")
@@ -97,21 +128,34 @@ class MarkerFilter:
         return (len(opening[0]), opening[0]) if complete and opening else None
 
     def _take_marker(self) -> tuple[int, str] | None:
-        found = _MARKER.match(self._pending)
-        if found:
-            return found.end(), self._judge(found)
-        if not self._ended and _MARKER_BEGINS.fullmatch(self._pending):
+        found = _BRACKETS.match(self._pending)
+        spaces, opened, inner = found.groups() if found else ("", "", "")
+        rest = self._pending[len(spaces + opened + inner) :]
+        closed = rest[: len(rest) - len(rest.lstrip(CLOSING))][: len(opened)]
+        if not opened:
+            return (1, self._pending[0]) if self._ended or inner or rest else None
+        if not self._ended and _undecided(opened, inner, closed, rest):
             return None
-        return 1, self._pending[0]
+        if closed and is_label(inner):
+            # Where more brackets open than close, those outside are text.
+            before = spaces + opened[: len(opened) - len(closed)]
+            return len(spaces + opened + inner + closed), self._judge(before, inner, closed)
+        return len(spaces) + 1, spaces + opened[0]
 
-    def _judge(self, found: re.Match[str]) -> str:
-        numbers = [number.lstrip("0") for number in re.split(r" *[,;] *", found[1])]
-        valid = [self._valid[number] for number in numbers if number in self._valid]
-        self.cited += [number for number in dict.fromkeys(valid) if number not in self.cited]
-        self.dropped += len(numbers) - len(valid)
-        if len(valid) == len(numbers):
-            return found[0]
-        if valid:
-            return found[0][: found[0].index("[")] + "".join(f"[{number}]" for number in valid)
+    def _judge(self, before: str, inner: str, closed: str) -> str:
+        numbers, invented = read_label(inner, self._valid)
+        self.note(numbers, invented)
+        if not invented and is_plain(inner) and closed == "]":
+            return f"{before}[{inner}]"
+        if numbers:
+            return before + "".join(f"[{number}]" for number in numbers)
         # Taking a marker out of `[1[9]2]` must not join the rest into a new one.
-        return "[]" if self._fragment else ""
+        return before.rstrip(" ") + ("[]" if self._fragment or before.strip() else "")
+
+
+def _undecided(opened: str, inner: str, closed: str, rest: str) -> bool:
+    """Whether more text could make a marker, or a longer one, of brackets and what follows them."""
+    if not rest:
+        may_be = len(inner) <= LONGEST and _LABEL_BEGINS.fullmatch(inner)
+        return bool(may_be or _DIGITS.fullmatch(inner))
+    return closed == rest and len(closed) < len(opened) and is_label(inner)

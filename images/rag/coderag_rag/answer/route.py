@@ -13,6 +13,7 @@ from typing import Any
 
 from coderag_rag.answer.generation import Generation
 from coderag_rag.answer.llm import LlmClient
+from coderag_rag.answer.window import Windows
 from coderag_rag.query.effort import Effort, nothing_sent
 from coderag_rag.query.guard import Breaker, DependencyDown
 
@@ -24,6 +25,11 @@ class ModelRoute:
 
     def __init__(self, gateway: LlmClient, breaker: Breaker, direct: Mapping[str, LlmClient]) -> None:
         self._gateway, self._breaker, self._direct = gateway, breaker, direct
+        self._windows = Windows(direct)
+
+    async def window(self, model: str) -> int | None:
+        """Return how many tokens the server of a model takes for prompt and answer, None where that is not known."""
+        return await self._windows.of(model)
 
     async def start(self, body: Mapping[str, Any], effort: Effort, stack: AsyncExitStack) -> Generation:
         """Return a generation that has begun and ends with the stack; raises DependencyDown or PromptTooLong."""

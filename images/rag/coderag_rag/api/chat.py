@@ -9,12 +9,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from coderag_rag.answer.answerer import Answer, Question
+from coderag_rag.answer.answerer import Answer, NothingRelevant, Question
 from coderag_rag.answer.citations import sources_list
+from coderag_rag.answer.generation import Generation
+from coderag_rag.answer.prompt import nothing_found
+from coderag_rag.answer.toolcalls import CallCollector
 from coderag_rag.api.access import Permitted
+from coderag_rag.api.completions import NO_USAGE, Envelope, extras, refused_extras, usage
 from coderag_rag.api.disconnect import while_connected
 from coderag_rag.api.faults import FAULTS, answering_faults, fault_answer
-from coderag_rag.api.openai_models import MODEL, ChatBody, Envelope, extras
+from coderag_rag.api.openai_models import MODEL, ChatBody
 from coderag_rag.api.routes import ERRORS
 from coderag_rag.api.services import Services
 from coderag_rag.http.errors import INTERNAL, ApiError, error_body
@@ -62,9 +66,9 @@ def chat_routes(services: Services) -> APIRouter:
         """Answer the last user turn from the indexed code."""
         question = _question(body, permit)
         with answering_faults():
-            if not body.stream:
-                return await while_connected(request, _whole(services, question))
-            return await while_connected(request, _open_stream(services, question, body))
+            if body.offers_tools:
+                return await while_connected(request, _relay(services, body, question.model))
+            return await while_connected(request, _answer(services, question, body))
 
     return router
 
@@ -73,22 +77,56 @@ def _question(body: ChatBody, permit: Permit) -> Question:
     if not body.question:
         hint = "send a message with role user and some text"
         raise ApiError(400, "there is no user turn with text", code="invalid_value", hint=hint, param="messages")
-    limit = body.max_completion_tokens or body.max_tokens
-    return Question(body.question, max_tokens=limit, options=body.options, permit=permit)
+    return Question(
+        body.question,
+        max_tokens=body.longest,
+        options=body.options,
+        permit=permit,
+        history=body.history,
+        instructions=body.instructions,
+    )
 
 
-async def _whole(services: Services, question: Question) -> dict[str, Any]:
+async def _answer(services: Services, question: Question, body: ChatBody) -> dict[str, Any] | StreamingResponse:
+    try:
+        return await (_open_stream if body.stream else _whole)(services, question, body)
+    except NothingRelevant as error:
+        text = nothing_found(question.text, question.history)
+        more = refused_extras(error.found)
+    if not body.stream:
+        return Envelope().completion({"content": text}, "stop", NO_USAGE, more)
+    return _AnswerStream(_events(services, _said(text, more, body)), AsyncExitStack())
+
+
+async def _whole(services: Services, question: Question, _body: ChatBody) -> dict[str, Any]:
     async with services.answerer.open(question) as answer:
         text = "".join([piece async for piece in answer.pieces()])
         services.metrics.answered(len(answer.citations), answer.dropped_markers)
-        return Envelope().completion(text + sources_list(answer.citations), answer)
+        content = text + sources_list(answer.citations)
+        return Envelope().completion(
+            {"content": content}, answer.generation.finish_reason, usage(answer, text), extras(answer)
+        )
 
 
 async def _open_stream(services: Services, question: Question, body: ChatBody) -> StreamingResponse:
     """Start the model before the answer's first byte, so that failures up to here have their own status code."""
     stack = AsyncExitStack()
     answer = await stack.enter_async_context(services.answerer.open(question))
-    return _AnswerStream(_events(services, answer, body), stack)
+    return _AnswerStream(_events(services, _chunks(services, answer, body)), stack)
+
+
+async def _relay(services: Services, body: ChatBody, model: str) -> dict[str, Any] | StreamingResponse:
+    """Pass a request with tools to the model as it is: it has seen no retrieved text that could have called them."""
+    stack = AsyncExitStack()
+    generation = await stack.enter_async_context(services.answerer.relay(body.relayed(model)))
+    if body.stream:
+        return _AnswerStream(_events(services, _relayed(generation, body)), stack)
+    async with stack:
+        collected = CallCollector()
+        async for delta in generation.deltas():
+            collected.add(delta)
+        counted = generation.usage or NO_USAGE
+        return Envelope().completion(collected.message, generation.finish_reason, counted, {})
 
 
 class _AnswerStream(StreamingResponse):
@@ -103,10 +141,10 @@ class _AnswerStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _events(services: Services, answer: Answer, body: ChatBody) -> AsyncIterator[str]:
+async def _events(services: Services, chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
     """Yield the events of an answer. Whatever breaks it off is told: a stream that just ends looks like an answer."""
     try:
-        async for chunk in _chunks(services, answer, body):
+        async for chunk in chunks:
             yield _event(chunk)
     except Exception as error:
         services.metrics.cut()
@@ -126,7 +164,25 @@ async def _chunks(services: Services, answer: Answer, body: ChatBody) -> AsyncIt
         yield envelope.chunk({"content": sources})
     yield envelope.chunk({}, answer.generation.finish_reason, **extras(answer))
     if body.wants_usage:
-        yield envelope.usage_chunk(answer, "".join(shown))
+        yield envelope.usage_chunk(usage(answer, "".join(shown)))
+
+
+async def _said(text: str, more: dict[str, Any], body: ChatBody) -> AsyncIterator[dict[str, Any]]:
+    envelope = Envelope()
+    yield envelope.chunk({"role": "assistant", "content": text})
+    yield envelope.chunk({}, "stop", **more)
+    if body.wants_usage:
+        yield envelope.usage_chunk(NO_USAGE)
+
+
+async def _relayed(generation: Generation, body: ChatBody) -> AsyncIterator[dict[str, Any]]:
+    envelope = Envelope()
+    yield envelope.chunk({"role": "assistant", "content": ""})
+    async for delta in generation.deltas():
+        yield envelope.chunk(delta)
+    yield envelope.chunk({}, generation.finish_reason)
+    if body.wants_usage:
+        yield envelope.usage_chunk(generation.usage or NO_USAGE)
 
 
 def _last_words(error: Exception) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The bodies of requests and answers, as /openapi.json shows them. Unknown fields of a request are refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -28,16 +28,6 @@ class SearchBody(RequestBody):
     languages: Names | None = Field(None, description="only these languages, like python")
     paths: Names | None = Field(None, description="only these paths: globs like src/**/*.py, or folders")
     refs: Names | None = Field(None, description="only what is served at these refs, like main")
-
-
-class AskBody(RequestBody):
-    """A question."""
-
-    question: Text
-    limit: int = Field(8, ge=1, le=50, description="how many sources at most")
-    repositories: Names | None = Field(None, description="only these repositories")
-    model: Literal["code", "chat"] = Field("code", description="which model answers")
-    max_tokens: int | None = Field(None, ge=1, le=32_768, description="longest answer, in tokens")
 
 
 class Place(AnswerBody):
@@ -106,20 +96,6 @@ class Citation(AnswerBody):
     end_line: int
     text: str
     link: str | None = Field(None, description="these lines on the repository's host, where it is known")
-
-
-class AskAnswer(AnswerBody):
-    """An answer whose every citation was checked."""
-
-    answer: str
-    citations: list[Citation]
-    sources: list[Hit] = Field(description="what was found, cited or not")
-    degraded: list[str]
-    dropped_markers: int = Field(description="markers that the model invented; they were taken out")
-    model: str
-    served_by: str = Field(description="the deployment behind the gateway that answered")
-    repositories: list[ServedRepository] = Field(description="what was searched")
-    ranking: str = Field(description="version of the numbers that decided the order of the sources")
 
 
 class Repositories(AnswerBody):

@@ -3,32 +3,32 @@
 Fields it does not know are ignored, as clients of OpenAI expect.
 """
 
-import time
-import uuid
-from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from coderag_rag.answer.answerer import Answer
-from coderag_rag.answer.context import estimate_tokens
-from coderag_rag.api.served import served_repositories
-from coderag_rag.query.weights import VERSION
+from coderag_rag.answer.conversation import Pair, pair_turns
 
 MODEL = "coderag"
+# What goes to the model as it is: how it writes, never what it is told.
+_SAMPLING = frozenset({"temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty"})
 
 
 class TextPart(BaseModel):
     """A piece of a message; only text counts."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str
     text: str = ""
 
 
 class Message(BaseModel):
-    """One turn."""
+    """One turn. What is not named here, like calls of tools, is kept for a request that is passed through."""
 
-    role: str
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[TextPart] | None = None
 
     @property
@@ -37,6 +37,15 @@ class Message(BaseModel):
         if isinstance(self.content, list):
             return "\n".join(part.text for part in self.content if part.type == "text").strip()
         return (self.content or "").strip()
+
+
+class Tool(BaseModel):
+    """A function that the client would run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["function"]
+    function: dict[str, Any]
 
 
 class StreamOptions(BaseModel):
@@ -56,58 +65,59 @@ class ChatBody(BaseModel):
     max_completion_tokens: int | None = Field(None, ge=1, le=32_768)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    seed: int | None = None
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: str | list[str] | None = Field(None, max_length=16)
     n: Literal[1] | None = None
+    tools: list[Tool] | None = Field(None, max_length=128)
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
 
     @property
     def question(self) -> str:
         """The text of the last user turn."""
-        return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
+        last = self._last_user
+        return "" if last is None else self.messages[last].text
+
+    @property
+    def history(self) -> list[Pair]:
+        """What was asked and answered before the question."""
+        before = self.messages[: self._last_user]
+        return pair_turns((turn.role, turn.text) for turn in before if turn.role in ("user", "assistant") and turn.text)
+
+    @property
+    def instructions(self) -> str:
+        """What the application wants of every answer."""
+        return "\n".join(turn.text for turn in self.messages if turn.role in ("system", "developer")).strip()
+
+    @property
+    def offers_tools(self) -> bool:
+        """Whether the model may call tools of the client: the request is then passed through, and nothing searched."""
+        return bool(self.tools) and self.tool_choice != "none"
+
+    @property
+    def longest(self) -> int | None:
+        """The longest answer in tokens, None where the caller leaves it open."""
+        return self.max_completion_tokens or self.max_tokens
 
     @property
     def options(self) -> dict[str, Any]:
         """What goes to the model as it is."""
-        return self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        return self.model_dump(include=set(_SAMPLING), exclude_none=True)
+
+    def relayed(self, model: str) -> dict[str, Any]:
+        """Return the request for a model as the caller wrote it."""
+        named = {"messages", "tools", "tool_choice", "parallel_tool_calls"}
+        body = self.model_dump(include=named | _SAMPLING, exclude_unset=True, exclude_none=False)
+        return {**body, "model": model} | ({"max_tokens": self.longest} if self.longest else {})
+
+    @property
+    def _last_user(self) -> int | None:
+        turns = range(len(self.messages) - 1, -1, -1)
+        return next((place for place in turns if self.messages[place].role == "user"), None)
 
     @property
     def wants_usage(self) -> bool:
         """Whether the stream ends with a usage chunk."""
         return bool(self.stream_options and self.stream_options.include_usage)
-
-
-class Envelope:
-    """Identity and time that all chunks of one completion share."""
-
-    def __init__(self) -> None:
-        self._fields = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
-
-    def completion(self, text: str, answer: Answer) -> dict[str, Any]:
-        """Return the answer in one piece."""
-        message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "finish_reason": answer.generation.finish_reason, "logprobs": None}
-        body = {**self._fields, "object": "chat.completion", "choices": [choice], "usage": usage(answer, text)}
-        return body | extras(answer)
-
-    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> dict[str, Any]:
-        """Return one piece of a stream."""
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-        return {**self._fields, "object": "chat.completion.chunk", "choices": [choice], **more}
-
-    def usage_chunk(self, answer: Answer, text: str) -> dict[str, Any]:
-        """Return the piece that tells the usage; it has no choices."""
-        return {**self._fields, "object": "chat.completion.chunk", "choices": [], "usage": usage(answer, text)}
-
-
-def extras(answer: Answer) -> dict[str, Any]:
-    """Return what this service adds to OpenAI's fields."""
-    repositories = [item.model_dump() for item in served_repositories(answer.snapshot)]
-    citations = [asdict(item) for item in answer.citations]
-    return {"citations": citations, "degraded": answer.degraded, "repositories": repositories, "ranking": VERSION}
-
-
-def usage(answer: Answer, text: str) -> dict[str, int]:
-    """Return the tokens that the gateway counted, or an estimate where it counted none."""
-    if answer.generation.usage:
-        return answer.generation.usage
-    prompt, completion = answer.prompt_tokens, estimate_tokens(text)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}

@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from coderag_rag.answer.answerer import Question
 from coderag_rag.api.access import Permitted
+from coderag_rag.api.asking import AskAnswer, AskBody, ask_answer
 from coderag_rag.api.disconnect import while_connected
 from coderag_rag.api.faults import answering_faults
-from coderag_rag.api.models import AskAnswer, AskBody, Repositories, SearchAnswer, SearchBody, Status
-from coderag_rag.api.served import repository_details, served_repositories, shown_citation, shown_hit
+from coderag_rag.api.models import Repositories, SearchAnswer, SearchBody, Status
+from coderag_rag.api.served import repository_details, served_repositories, shown_hit
 from coderag_rag.api.services import Services
 from coderag_rag.query.access import Permit
 from coderag_rag.query.hits import SearchResult
@@ -90,18 +90,7 @@ async def _search(services: Services, body: SearchBody, permit: Permit) -> Searc
 
 
 async def _ask(services: Services, body: AskBody, permit: Permit) -> AskAnswer:
-    question = Question(body.question, body.limit, body.repositories or (), body.model, body.max_tokens, permit=permit)
-    async with services.answerer.open(question) as answer:
+    async with services.answerer.open(body.to_question(permit)) as answer:
         text = "".join([piece async for piece in answer.pieces()])
         services.metrics.answered(len(answer.citations), answer.dropped_markers)
-        return AskAnswer(
-            answer=text.strip(),
-            citations=[shown_citation(item, services.links) for item in answer.citations],
-            sources=[shown_hit(hit, services.links) for hit in answer.sources],
-            degraded=answer.degraded,
-            dropped_markers=answer.dropped_markers,
-            model=body.model,
-            served_by=answer.generation.served_by,
-            repositories=served_repositories(answer.snapshot),
-            ranking=VERSION,
-        )
+        return ask_answer(text, answer, body, services.links)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 from coderag_rag.query.guard import DependencyDown
 
@@ -199,3 +200,52 @@ async def test_citations_are_counted(service, served, gateway):
     metrics = (await service.http.get("/metrics")).text
     assert 'coderag_citations_total{verdict="verified"} 1.0' in metrics
     assert 'coderag_citations_total{verdict="dropped"} 1.0' in metrics
+
+
+async def test_a_task_may_be_named_and_is_else_read_from_the_question(service, served, gateway):
+    assert (await ask(service)).json()["task"] == "explain"
+    assert (await ask(service, "Write a test for WorkQueue.retry")).json()["task"] == "generate"
+    assert (await ask(service, task="generate")).json()["task"] == "generate"
+    systems = [request["messages"][0]["content"] for request in gateway.requests]
+    assert systems[1] == systems[2] != systems[0]
+    assert gateway.requests[1]["max_tokens"] == 2 * gateway.requests[0]["max_tokens"]
+    assert (await ask(service, task="poem")).json()["error"]["param"] == "task"
+
+
+async def test_an_ask_narrows_its_sources_as_a_search_does(service, served, gateway):
+    body = (await ask(service, paths=["docs"], languages=["markdown"], refs=["main"])).json()
+    assert {source["path"] for source in body["sources"]} == {"docs/queue.md"}
+    assert (await ask(service, refs=["gone"])).status_code == 404
+
+
+async def test_a_list_of_sources_in_the_models_own_words_is_taken_out_and_its_numbers_count(service, served, gateway):
+    gateway.pieces = ["It waits [1].\n\nSour", "ces:\n[1] app etc/pass", "wd:1-9\n[2] app secret.py:1-2\n[99] x"]
+    body = (await ask(service)).json()
+    assert body["answer"] == "It waits [1]."
+    assert [item["marker"] for item in body["citations"]] == ["[1]", "[2]"]
+    assert body["dropped_markers"] == 1
+
+
+@pytest.mark.parametrize(
+    "environment", [{"INFERENCE_CODE_URL": "http://code:8004", "LLAMA_API_KEY": "llama-key"}], indirect=True
+)
+async def test_the_prompt_fits_the_context_that_the_models_server_tells(
+    service, index, make_file, look, gateway, servers
+):
+    asked = []
+
+    def props(request):
+        if request.url.path == "/props":
+            asked.append(request.headers["authorization"])
+            return httpx.Response(200, json={"default_generation_settings": {"n_ctx": 1400}})
+        return gateway(request)
+
+    servers["code"] = props
+    files = [make_file(f"queue{n}.py", f"def retry{n}(queue):\n" + "    queue.wait()\n" * 60) for n in range(6)]
+    await index.serve("app", *files)
+    await look()
+    await ask(service, "How does retry wait for the queue?")
+    await ask(service, "How does retry wait for the queue?")
+    offered = gateway.requests[0]["messages"][-1]["content"].count("\n<source-")
+    assert 1 <= offered < 6
+    assert asked == ["Bearer llama-key"]

@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 from coderag_rag.answer.llm import LlmClient, PromptTooLong
+from coderag_rag.answer.window import Windows
 from coderag_rag.deadline import Deadline
 from coderag_rag.query.guard import DependencyDown
 
@@ -145,3 +146,62 @@ async def test_the_liveness_of_the_gateway(gateway):
     gateway.down = True
     with pytest.raises(DependencyDown, match="not reachable"):
         await client(gateway).alive()
+
+
+async def test_calls_of_tools_are_read_only_where_tools_were_offered():
+    call = {"index": 0, "function": {"name": "rm", "arguments": "{}"}}
+    lines = [
+        "data: " + json.dumps({"choices": [{"delta": {"tool_calls": [call]}}]}),
+        "data: " + json.dumps({"choices": [{"delta": {"content": "x"}, "finish_reason": "tool_calls"}]}),
+    ]
+    generation, pieces = await collect(stream(*lines))
+    assert (pieces, generation.finish_reason, generation.is_empty) == (["x"], "stop", False)
+    body = BODY | {"tools": [{}]}
+    async with client(stream(*lines)).generate(body, Deadline.after(30)) as generation:
+        deltas = [delta async for delta in generation.deltas()]
+    assert (deltas, generation.finish_reason) == ([{"tool_calls": [call]}, {"content": "x"}], "tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [
+        (lambda _r: httpx.Response(200, json={"default_generation_settings": {"n_ctx": 4096}}), 4096),
+        (lambda _r: httpx.Response(200, json={"default_generation_settings": {"n_ctx": 0}}), None),
+        (lambda _r: httpx.Response(200, json={"default_generation_settings": 1}), None),
+        (lambda _r: httpx.Response(200, json=[1]), None),
+        (lambda _r: httpx.Response(200, text="<html>"), None),
+        (lambda _r: httpx.Response(404), None),
+    ],
+)
+async def test_the_context_of_a_server_is_what_it_tells(answer, tokens):
+    assert await client(answer).context_tokens(Deadline.after(30)) == tokens
+
+
+async def test_a_server_that_does_not_tell_its_context_is_named():
+    with pytest.raises(DependencyDown, match="not reachable"):
+        await client(raising(httpx.ConnectError("x"))).context_tokens(Deadline.after(30))
+
+    async def never(_request):
+        await asyncio.Event().wait()
+
+    with pytest.raises(DependencyDown, match="in time"):
+        await client(never).context_tokens(Deadline.after(0.01))
+
+
+async def test_a_context_is_asked_for_once_in_a_while_and_kept_over_a_failure(monkeypatch):
+    asked = []
+
+    def props(_request):
+        asked.append(1)
+        if len(asked) > 1:
+            raise httpx.ConnectError("gone")
+        return httpx.Response(200, json={"default_generation_settings": {"n_ctx": 4096}})
+
+    windows = Windows({"code": client(props)})
+    assert [await windows.of("code") for _ in range(3)] == [4096] * 3
+    assert (len(asked), await windows.of("chat")) == (1, None)
+    monkeypatch.setattr("coderag_rag.answer.window.FRESH_SECONDS", 0.0)
+    windows._known.clear()
+    asked.clear()
+    assert [await windows.of("code") for _ in range(3)] == [4096] * 3
+    assert len(asked) == 3
