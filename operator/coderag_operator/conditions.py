@@ -16,7 +16,8 @@ from coderag_operator.verdict import FALSE, TRUE, UNKNOWN, Verdict
 
 # Component, the condition that speaks of it, in the order in which a stack starts.
 COMPONENTS = {
-    "qdrant": "VectorStoreReady", "embedding": "EmbeddingReady", "rag": "RagReady", "ingestion": "",
+    "qdrant": "VectorStoreReady", "embedding": "EmbeddingReady", "embedding-previous": "", "rag": "RagReady",
+    "ingestion": "",
     "chat": "ChatReady", "code": "CodeReady", "gateway": "GatewayReady",
 }  # fmt: skip
 WAITING = {
@@ -25,6 +26,7 @@ WAITING = {
     "ModelNotFetched",
     "HeaderPending",
     "Measuring",
+    "PreviousStarting",
 }  # frozen for a reason that passes by itself
 MODEL_REMEDIES = {
     "ChecksumMismatch": "correct source.http.sha256, or the file at source.http.url",
@@ -211,7 +213,9 @@ def describe_failure(fetch: Fetch) -> str:
     if not fetch.final:
         return f"the model of {fetch.role} is being fetched again after {fetch.reason}: {fetch.message}"
     remedy = MODEL_REMEDIES.get(fetch.reason, "see the log of the fetch Job, then delete the Job to try again")
-    return f"spec.models.{fetch.role}.llamaCpp: {fetch.message}; {remedy}"
+    if fetch.role in ROLES:
+        return f"spec.models.{fetch.role}.llamaCpp: {fetch.message}; {remedy}"
+    return f"spec.{fetch.role}: {fetch.message}; {remedy.replace('modelCache.size', 'embedding.storage.size')}"
 
 
 def describe_rollout(role: str, rollout: Rollout) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coderag_operator.api import Stack
+from coderag_operator.api.embedding import FOLDER
 from coderag_operator.capacity import plan_capacity
 from coderag_operator.desired import (
     Desired,
@@ -21,18 +22,21 @@ from coderag_operator.desired import (
     uses_gpu,
 )
 from coderag_operator.desired.context import Context
-from coderag_operator.desired.names import FACTS, MODELS, object_name
-from coderag_operator.failover import Decision, Pulse, Scene, decide, follow_orders, read_revisions
+from coderag_operator.desired.names import EVALUATION, FACTS, MODELS, object_name
+from coderag_operator.failover import Decision, Pulse, Scene, decide, earliest, follow_orders, read_revisions
 from coderag_operator.failover.servers import STAND_IN
 from coderag_operator.gather import Children, Gathered, list_models
 from coderag_operator.kube.client import Kube
 from coderag_operator.kube.kinds import REPLICA_SET
 from coderag_operator.measure import measure_servers
 from coderag_operator.observed.child import Child
-from coderag_operator.observed.details import Pod
+from coderag_operator.observed.details import Job, Pod
+from coderag_operator.observed.evaluation import learn_evaluation
 from coderag_operator.observed.facts import Facts, write_facts
 from coderag_operator.observed.fetches import Lesson, learn
+from coderag_operator.observed.index import Index, Served
 from coderag_operator.observed.lessons import learn_memory
+from coderag_operator.observed.live_model import learn_live
 from coderag_operator.observed.outlook import MEASURING, Outlook
 from coderag_operator.observed.probes import learn_gpu
 from coderag_operator.observed.vram import Measurement, Shortfall
@@ -52,12 +56,18 @@ class Course:
 
 
 def set_course(
-    stack: Stack, gathered: Gathered, children: Children, pulses: Mapping[str, Pulse], kube: Kube, now: float
+    stack: Stack,
+    gathered: Gathered,
+    children: Children,
+    pulses: Mapping[str, Pulse],
+    kube: Kube,
+    now: float,
+    index: Index | None = None,
 ) -> Course:
     """Return what should be; a model that has just arrived counts at once."""
-    lesson = learn_fetches(stack, gathered, children, now)
+    lesson = learn_index(stack, learn_fetches(stack, gathered, children, now), index)
     outlook, facts, probe = plan_memory(stack, gathered, lesson.facts, children, kube)
-    inputs = fill_in(gathered.inputs, facts, outlook, probe)
+    inputs = replace(fill_in(gathered.inputs, facts, outlook, probe), indexed=is_indexed(stack, index))
     desired = build(stack, inputs)
     decision = decide(
         Scene(
@@ -67,7 +77,8 @@ def set_course(
     )  # fmt: skip
     templates = read_templates(stack, decision, kube)
     desired = follow_orders(desired, decision.orders, decision.states, templates)
-    facts = replace(facts, roles=decision.states)
+    found = learn_evaluation(facts.evaluation, list_pods(children)) if stack.spec.evaluation else None
+    facts = replace(facts, roles=decision.states, evaluation=found)
     return Course(add_facts(stack, desired, facts), replace(lesson, facts=facts), decision, outlook)
 
 
@@ -75,7 +86,11 @@ def learn_fetches(stack: Stack, gathered: Gathered, children: Children, now: flo
     """Return what the fetch Jobs tell, with the UID of the keys Secret that is ours."""
     wanted = list_fetches(stack, gathered.inputs)
     jobs = [child for child in children.values() if child.kind == JOB and child.name in wanted]
-    lesson = learn(gathered.facts, jobs, list_pods(children), gathered.inputs.cache_uid, now)
+    uids = {False: gathered.inputs.cache_uid, True: gathered.inputs.embedding_uid}
+    lesson = join(*(
+        learn(select_facts(gathered.facts, folders), select_jobs(jobs, folders), list_pods(children), uid, now)
+        for folders, uid in uids.items()
+    ))  # fmt: skip
     keys = children.get(("Secret", keys_secret_name(stack)))
     named = set(model_keys(stack).values())
     facts = replace(
@@ -85,6 +100,43 @@ def learn_fetches(stack: Stack, gathered: Gathered, children: Children, now: flo
         geometries={key: reading for key, reading in lesson.facts.geometries.items() if key in named},
     )
     return replace(lesson, facts=facts)
+
+
+def select_facts(facts: Facts, folders: bool) -> Facts:
+    """Return the facts with those of fetched files that are, or are not, files of embedding models."""
+    return replace(
+        facts,
+        models={key: model for key, model in facts.models.items() if key.startswith(FOLDER) == folders},
+        fetches={key: failed for key, failed in facts.fetches.items() if key.startswith(FOLDER) == folders},
+    )
+
+
+def select_jobs(jobs: Iterable[Child], folders: bool) -> list[Child]:
+    """Return the Jobs that fetch, or do not fetch, files of embedding models."""
+    return [one for one in jobs if isinstance(one.details, Job) and one.details.digest.startswith(FOLDER) == folders]
+
+
+def join(one: Lesson, other: Lesson) -> Lesson:
+    """Return what two lessons tell of different files."""
+    facts = replace(
+        one.facts,
+        models={**one.facts.models, **other.facts.models},
+        fetches={**one.facts.fetches, **other.facts.fetches},
+    )
+    return Lesson(facts, (*one.expired, *other.expired), earliest(one.wait, other.wait))
+
+
+def learn_index(stack: Stack, lesson: Lesson, index: Index | None) -> Lesson:
+    """Return the lesson with the embedding model of the index that answers; without repositories there is none."""
+    wanted = stack.spec.embedding.lodging
+    live = learn_live(lesson.facts.live, index.served if index else Served(), wanted)
+    return replace(lesson, facts=replace(lesson.facts, live=live if stack.spec.repositories else None))
+
+
+def is_indexed(stack: Stack, index: Index | None) -> bool:
+    """Tell whether every repository has a commit that searches see."""
+    served = {one.name for one in index.repositories if one.commit} if index else set()
+    return served.issuperset(one.name for one in stack.spec.repositories)
 
 
 def plan_memory(
@@ -150,7 +202,8 @@ def fill_in(inputs: Inputs, facts: Facts, outlook: Outlook, probe: Probe | None)
     unplanned = Frozen(outlook.reason, outlook.message) if outlook.blocked else None
     sizes = size_servers(outlook)
     models = list_models(facts)
-    return replace(inputs, models=models, shapes=facts.shapes, unplanned=unplanned, sizes=sizes, probe=probe)
+    live = facts.live.lodging if facts.live else None
+    return replace(inputs, models=models, shapes=facts.shapes, unplanned=unplanned, sizes=sizes, probe=probe, live=live)
 
 
 def size_servers(outlook: Outlook) -> dict[str, int]:
@@ -178,7 +231,7 @@ def find_debris(children: Iterable[Child]) -> list[Child]:
         for child in children
         if isinstance(child.details, Pod)
         and child.details.phase == "Failed"
-        and child.component != MODELS
+        and child.component not in (MODELS, EVALUATION)  # what they say is still read
         and not child.deleting
     ]
 

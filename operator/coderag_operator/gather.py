@@ -13,6 +13,7 @@ from coderag_operator.desired import (
     SecretReference,
     cache_claim_name,
     config_map_references,
+    embedding_claim_name,
     facts_name,
     keys_secret_name,
     secret_references,
@@ -23,7 +24,7 @@ from coderag_operator.desired.names import KEYS
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube, Manifest
 from coderag_operator.kube.kinds import BY_NAME, SECRET
-from coderag_operator.observed.alive import find_alive
+from coderag_operator.observed.alive import find_alive, find_serving
 from coderag_operator.observed.child import Child, project
 from coderag_operator.observed.details import Data
 from coderag_operator.observed.devices import Machines
@@ -63,7 +64,10 @@ def gather(
         secrets=read_references(stack, secret_references(stack), "Secret", children, kube),
         config_maps=read_references(stack, config_map_references(stack), "ConfigMap", children, kube),
         models=list_models(facts),
-        cache_uid=find_claim_uid(stack, children),
+        cache_uid=find_claim_uid(cache_claim_name(stack), children),
+        embedding_uid=find_claim_uid(embedding_claim_name(stack), children),
+        live=facts.live.lodging if facts.live else None,
+        serving=find_serving(children.values()),
         alive=find_alive(children.values()),
         sharing=read_sharing(stack, machines),
     )
@@ -90,9 +94,9 @@ def list_models(facts: Facts) -> dict[str, ModelFact]:
     }
 
 
-def find_claim_uid(stack: Stack, children: Children) -> str:
-    """Return the UID of the live model cache, empty while there is none."""
-    child = children.get(("PersistentVolumeClaim", cache_claim_name(stack)))
+def find_claim_uid(name: str, children: Children) -> str:
+    """Return the UID of a live claim, empty while there is none."""
+    child = children.get(("PersistentVolumeClaim", name))
     return child.uid if child and not child.deleting else ""
 
 

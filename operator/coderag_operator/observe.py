@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from coderag_operator.api import InvalidSpec, Stack
 from coderag_operator.conditions import COMPONENTS
 from coderag_operator.desired import Desired, model_keys, service_url
+from coderag_operator.desired.freeze import IDLE
+from coderag_operator.desired.names import EMBEDDING, PREVIOUS
 from coderag_operator.failover import read_revisions
 from coderag_operator.observed.alive import find_alive
-from coderag_operator.observed.child import Child, Live
+from coderag_operator.observed.child import COMPONENT, Child, Live
 from coderag_operator.observed.components import find_stand_ins, read_component
 from coderag_operator.observed.details import Pod, Workload
 from coderag_operator.observed.facts import Facts
@@ -32,11 +34,11 @@ def observe(
     external = frozenset(role for role in ROLES if getattr(stack.spec.models, role).external)
     return View(
         generation=stack.generation,
-        components={name: read_component(name, children.values()) for name in COMPONENTS if name not in external},
+        components={name: read_component(name, children.values()) for name in list_components(desired, external)},
         external=external,
-        frozen=desired.frozen,
+        frozen={name: one for name, one in desired.frozen.items() if one.reason != IDLE},
         problems=tuple(problems),
-        fetches=tuple(read_fetch(role, digest, facts, children.values()) for role, digest in model_keys(stack).items()),
+        fetches=tuple(read_fetch(role, key, facts, children.values()) for role, key in fetched_keys(stack).items()),
         stand_ins=find_stand_ins(children.values()),
         repositories=tuple(repository.name for repository in stack.spec.repositories),
         refs={repository.name: repository.refs for repository in stack.spec.repositories if repository.refs},
@@ -47,8 +49,21 @@ def observe(
         roles=facts.roles,
         unfinished=unfinished,
         outlook=outlook,
+        evaluation=facts.evaluation,
         measured=find_current(facts.measured, children.values(), read_revisions(desired, ROLES)),
     )
+
+
+def list_components(desired: Desired, external: frozenset[str]) -> list[str]:
+    """Return the components that should have a workload; the model before has one while the index needs it."""
+    there = {one["metadata"]["labels"][COMPONENT] for one in desired.objects}
+    return [name for name in COMPONENTS if name not in external and (name != PREVIOUS or name in there)]
+
+
+def fetched_keys(stack: Stack) -> dict[str, str]:
+    """Return what names the files of each model that a Job brings or looks at."""
+    lodging = stack.spec.embedding.lodging
+    return {**model_keys(stack), **({EMBEDDING: lodging.place} if lodging.fetched else {})}
 
 
 def find_current(

@@ -14,11 +14,15 @@ Manifest = Mapping[str, Any]
 Name = tuple[str, str]
 # Secrets are never pruned: the operator has no right to delete one. Pods belong to their workloads.
 PRUNABLE = {
-    "Deployment", "StatefulSet", "Job", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service", "Ingress",
-    "NetworkPolicy", "PodDisruptionBudget", "ResourceClaim",
+    "Deployment", "StatefulSet", "Job", "CronJob", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service",
+    "Ingress", "NetworkPolicy", "PodDisruptionBudget", "ResourceClaim",
 }  # fmt: skip
 
-NEVER_NEEDED = {"Ingress", "Job"}  # surplus ones go even while a component is frozen: nothing in the stack uses them
+NEVER_NEEDED = {
+    "Ingress",
+    "Job",
+    "CronJob",
+}  # surplus ones go even while a component is frozen: nothing in the stack uses them
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
     stack = parse(seen.body)
     gathered = gather(stack, children, tools.kube, seen.memory, tools.images, tools.machines)
     gathered = replace(gathered, gpu_held=seen.gpu_held or has_servers(children))
-    course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp())
+    course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp(), seen.index)
     planned = plan(course.desired, children.values(), stack.uid, seen.memory.applied)
     executor = Executor(tools.kube, seen.memory, stack.uid, children)
     done = executor.carry_out(planned, (*course.lesson.expired, *find_debris(children.values())))

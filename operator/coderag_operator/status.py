@@ -1,6 +1,7 @@
 """The whole status of a stack as one value. Pure; compared with what is there and written once, only if it differs."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ def build_status(
         "roles": [build_role(view, role, before, now) for role in ROLES],
         "repositories": repositories,
         "index": build_index(view, before),
+        "evaluation": build_evaluation(view, before),
         "vramPlan": build_plan(view, before),
         "vramMeasured": build_measured(view),
         "endpoints": dict(endpoints) or before.get("endpoints"),
@@ -131,8 +133,16 @@ def give_reason(role: str, active: str, state: RoleState) -> str:
 
 def build_rollout(rollout: Rollout) -> dict[str, Any]:
     """Return how far the rollout of a role is."""
-    since = datetime.fromtimestamp(rollout.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"step": rollout.step, "since": since, **({"message": rollout.message} if rollout.message else {})}
+    return {
+        "step": rollout.step,
+        "since": format_time(rollout.since),
+        **({"message": rollout.message} if rollout.message else {}),
+    }
+
+
+def format_time(moment: float) -> str:
+    """Return a time in seconds of the epoch as the API server takes it."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def list_repositories(view: View, before: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -153,6 +163,23 @@ def build_repository(one: Repository) -> dict[str, Any]:
         "refs": [build_ref(ref) for ref in one.refs],
     }  # fmt: skip
     return known(entry)
+
+
+def build_evaluation(view: View, before: Mapping[str, Any]) -> Any:
+    """Return what the last evaluation found."""
+    if view.invalid:
+        return before.get("evaluation")
+    one = view.evaluation
+    if one is None:
+        return None
+    entry = {"finishedAt": format_time(one.finished_at), "passed": one.passed}
+    if one.message:
+        return entry | {"message": one.message}
+    return entry | {
+        "questions": one.questions, "failed": one.failed,
+        "gates": [{"gate": gate, "passed": passed} for gate, passed in one.gates],
+        "figures": [asdict(each) for each in one.figures],
+    }  # fmt: skip
 
 
 def build_ref(one: Ref) -> dict[str, Any]:

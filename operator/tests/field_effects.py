@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.specs import APP, EXTERNAL, PVC_SOURCE, merge, nest
+from tests.specs import APP, EVALUATION, EXTERNAL, FILES, MULTILINGUAL, PVC_SOURCE, merge, nest
 
 CHECKSUM = "template.metadata.annotations.coderag.dev/checksum"
 SECRET_KEY = {"name": "token", "key": "value"}
@@ -34,6 +34,8 @@ def effects() -> Iterator[Effect]:
     yield from _gpu()
     yield from _models()
     yield from _services()
+    yield from _embedding()
+    yield from _evaluation()
     yield from _resilience()
     yield from _storage()
     yield from _repositories()
@@ -45,6 +47,7 @@ CHAT, CODE = "Deployment/chat", "Deployment/code"
 FETCHES = ("Job/fetch-chat", "Job/fetch-code")
 GATEWAY, RAG, EMBEDDING = "Deployment/gateway", "Deployment/rag", "Deployment/embedding"
 QDRANT, INGESTION = "StatefulSet/qdrant", "StatefulSet/ingestion"
+JOB = "Job/evaluation"
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "models.chat.llamaCpp": (CHAT,),
     "models.code.llamaCpp": (CODE,),
@@ -54,6 +57,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "gateway": (GATEWAY,),
     "rag": (RAG,),
     "ingestion": (INGESTION,),
+    "evaluation": (JOB,),
 }
 THREADS = {CHAT: "container.args", CODE: "container.args", EMBEDDING: "container.env.EMBEDDING_THREADS.value"}
 
@@ -67,10 +71,16 @@ def _components() -> Iterator[Effect]:
         yield from _resources(prefix, children)
         yield from _placement(prefix, children)
         metadata = "template.metadata"
+        start = _start(prefix)
         label = nest(f"{prefix}.podLabels", {"example.com/team": "search"})
-        yield Effect(f"{prefix}.podLabels", label, _each(children, f"{metadata}.labels.example.com/team"))
+        yield Effect(f"{prefix}.podLabels", label, _each(children, f"{metadata}.labels.example.com/team"), start)
         note = nest(f"{prefix}.podAnnotations", {"example.com/note": "x"})
-        yield Effect(f"{prefix}.podAnnotations", note, _each(children, f"{metadata}.annotations.example.com/note"))
+        place = f"{metadata}.annotations.example.com/note"
+        yield Effect(f"{prefix}.podAnnotations", note, _each(children, place), start)
+
+
+def _start(prefix: str) -> dict[str, Any]:
+    return EVALUATION if prefix == "evaluation" else {}
 
 
 def _resources(prefix: str, children: tuple[str, ...]) -> Iterator[Effect]:
@@ -78,14 +88,14 @@ def _resources(prefix: str, children: tuple[str, ...]) -> Iterator[Effect]:
         for side, value in (("requests", small), ("limits", large)):
             path, place = f"{prefix}.resources.{side}.{name}", f"container.resources.{side}.{name}"
             threads = [THREADS[child] for child in children if (side, name) == ("limits", "cpu") and child in THREADS]
-            yield Effect(path, nest(path, value), _each(children, place, *threads))
+            yield Effect(path, nest(path, value), _each(children, place, *threads), _start(prefix))
 
 
 def _placement(prefix: str, children: tuple[str, ...]) -> Iterator[Effect]:
     selector = nest(f"{prefix}.nodeSelector", {"disk": "fast"})
-    yield Effect(f"{prefix}.nodeSelector", selector, _each(children, "pod.nodeSelector"))
+    yield Effect(f"{prefix}.nodeSelector", selector, _each(children, "pod.nodeSelector"), _start(prefix))
     priority = nest(f"{prefix}.priorityClassName", "high")
-    yield Effect(f"{prefix}.priorityClassName", priority, _each(children, "pod.priorityClassName"))
+    yield Effect(f"{prefix}.priorityClassName", priority, _each(children, "pod.priorityClassName"), _start(prefix))
     yield from _tolerations(prefix, children)
 
 
@@ -98,7 +108,7 @@ def _tolerations(prefix: str, children: tuple[str, ...]) -> Iterator[Effect]:
         "effect": {key: value for key, value in TAINT.items() if key != "tolerationSeconds"} | {"effect": "NoSchedule"},
         "tolerationSeconds": TAINT | {"tolerationSeconds": 60},
     }
-    start = nest(f"{prefix}.tolerations", [TAINT])
+    start = merge(_start(prefix), nest(f"{prefix}.tolerations", [TAINT]))
     for name, value in changed.items():
         path = f"{prefix}.tolerations[].{name}"
         yield Effect(path, nest(f"{prefix}.tolerations", [value]), _each(children, "pod.tolerations"), start)
@@ -190,8 +200,6 @@ def _external(role: str) -> Iterator[Effect]:
 
 def _services() -> Iterator[Effect]:
     config = {f"{CONFIG}/gateway": ("data.config.yaml",)}
-    # The one model that the image carries: naming another is refused, so that this only pins it.
-    yield Effect("embedding.model", nest("embedding.model", "all-MiniLM-L6-v2"), {})
     for name, value in (("load", "Lazy"), ("queryCache", 100)):
         variable = {"load": "MODEL_LOAD", "queryCache": "EMBEDDING_QUERY_CACHE"}[name]
         change = nest(f"embedding.{name}", value)
@@ -218,6 +226,79 @@ def _services() -> Iterator[Effect]:
     }
     yield Effect("rag.timeouts.llm", nest("rag.timeouts.llm", "5m"), answer)
     yield from _retrieval(config)
+
+
+def _embedding() -> Iterator[Effect]:
+    config = {f"{CONFIG}/gateway": ("data.config.yaml",), GATEWAY: (CHECKSUM,)}
+    model = ("container.env.MODEL_NAME.value", "container.volumeMounts.models.mountPath")
+    heavier = [f"container.resources.{side}.memory" for side in ("limits", "requests")]
+    start, light = nest("embedding.source.http", FILES), nest("embedding.profile", "multilingual")
+    yield Effect("embedding.profile", light, {EMBEDDING: (*model, *heavier), **config}, start)
+    other = nest("embedding.model", "Qwen3-Embedding-0.6B")
+    yield Effect("embedding.model", other, {EMBEDDING: model, **config}, MULTILINGUAL)
+    fallback = {EMBEDDING: ("container.env.MODEL_FALLBACK",)}
+    yield Effect("embedding.fallback", nest("embedding.fallback", "all-MiniLM-L6-v2"), fallback, MULTILINGUAL)
+    claim = "PersistentVolumeClaim/embedding"
+    size = {claim: ("spec.resources.requests.storage",)}
+    yield Effect("embedding.storage.size", nest("embedding.storage.size", "50Gi"), size, MULTILINGUAL)
+    path, of_class = "embedding.storage.storageClassName", {claim: ("spec.storageClassName",)}
+    yield Effect(path, nest(path, "fast"), of_class, MULTILINGUAL, at_creation=True)
+    yield from _embedding_files()
+    yield from _embedding_claim()
+
+
+def _embedding_files() -> Iterator[Effect]:
+    job, http = "Job/fetch-embedding", "embedding.source.http"
+    yield Effect(
+        f"{http}.url", nest(f"{http}.url", "https://mirror.example.com/k"), {job: ("container.args",)}, MULTILINGUAL
+    )
+    changed = {
+        EMBEDDING: ("container.volumeMounts.models.subPath",),
+        job: ("container.args", "metadata.annotations.coderag.dev/sha256"),
+    }
+    for name, value in (("path", "onnx/model.onnx"), ("sha256", "3" * 64)):
+        files = [FILES["files"][0], FILES["files"][1] | {name: value}]
+        yield Effect(f"{http}.files[].{name}", nest(f"{http}.files", files), changed, MULTILINGUAL)
+    start = merge(MULTILINGUAL, nest(f"{http}.tokenSecretRef", SECRET_KEY))
+    place = "container.env.MODEL_TOKEN.valueFrom.secretKeyRef"
+    for name, places in (("name", (f"{place}.name", CHECKSUM)), ("key", (f"{place}.key",))):
+        path = f"{http}.tokenSecretRef.{name}"
+        yield Effect(path, nest(path, "other"), {job: places}, start)
+
+
+def _embedding_claim() -> Iterator[Effect]:
+    start = nest("embedding", {"model": "KURE-v1", "source": {"pvc": {"claimName": "models", "path": "kure"}}})
+    for name, place in (
+        ("claimName", "pod.volumes.models.persistentVolumeClaim.claimName"),
+        ("path", "container.volumeMounts.models.subPath"),
+    ):
+        path = f"embedding.source.pvc.{name}"
+        yield Effect(path, nest(path, "other"), {EMBEDDING: (place,)}, start)
+
+
+def _evaluation() -> Iterator[Effect]:
+    args = {JOB: ("container.args",)}
+    for name, value in (("repositories", "app"), ("gates", "ndcg@10>=0.5")):
+        yield Effect(f"evaluation.{name}[]", nest(f"evaluation.{name}", [value]), args, EVALUATION)
+    path = "evaluation.questions.configMapRef"
+    moved = {JOB: (CHECKSUM, "pod.volumes.questions.configMap.name")}
+    yield Effect(f"{path}.name", nest(f"{path}.name", "other"), moved, EVALUATION)
+    other = {JOB: ("container.args", "pod.volumes.questions.configMap.items")}
+    yield Effect(f"{path}.key", nest(f"{path}.key", "other"), other, EVALUATION)
+    daily = nest("evaluation.schedule", "0 4 * * *")
+    yield Effect("evaluation.schedule", daily, {JOB: (".",), "CronJob/evaluation": (".",)}, EVALUATION)
+    start = merge(EVALUATION, nest("evaluation.judge", {"baseUrl": "https://judge.example.com/v1", "model": "big"}))
+    judge = "evaluation.judge"
+    reached = {JOB: ("container.env.JUDGE_URL.value",), f"{POLICY}/evaluation": ("spec.egress",)}
+    yield Effect(f"{judge}.baseUrl", nest(f"{judge}.baseUrl", "https://judge.example.com:8443/v1"), reached, start)
+    yield Effect(f"{judge}.model", nest(f"{judge}.model", "bigger"), {JOB: ("container.env.JUDGE_MODEL.value",)}, start)
+    keyed, place = merge(start, nest(f"{judge}.apiKeySecretRef", SECRET_KEY)), "container.env.JUDGE_API_KEY.valueFrom"
+    for name, places in (
+        ("name", (f"{place}.secretKeyRef.name", CHECKSUM)),
+        ("key", (f"{place}.secretKeyRef.key",)),
+    ):
+        path = f"{judge}.apiKeySecretRef.{name}"
+        yield Effect(path, nest(path, "other"), {JOB: places}, keyed)
 
 
 def _retrieval(config: dict[str, tuple[str, ...]]) -> Iterator[Effect]:
@@ -293,7 +374,7 @@ def _webhooks(config: dict[str, tuple[str, ...]]) -> Iterator[Effect]:
 def _images() -> Iterator[Effect]:
     users = {
         "llama": (CHAT, CODE), "model": FETCHES, "embedding": (EMBEDDING,), "rag": (RAG, INGESTION),
-        "gateway": (GATEWAY,), "qdrant": (QDRANT,),
+        "gateway": (GATEWAY,), "qdrant": (QDRANT,), "evaluation": (JOB,),
     }  # fmt: skip
     for name, children in users.items():
         tagged = nest(f"images.{name}.tag", "1.0.0")
@@ -303,9 +384,9 @@ def _images() -> Iterator[Effect]:
             ("digest", f"sha256:{'d' * 64}", {}),
         ):
             path = f"images.{name}.{part}"
-            yield Effect(path, nest(path, value), _each(children, "container.image"), start)
+            yield Effect(path, nest(path, value), _each(children, "container.image"), merge(_start(name), start))
         path = f"images.{name}.pullPolicy"
-        yield Effect(path, nest(path, "Always"), _each(children, "container.imagePullPolicy"))
+        yield Effect(path, nest(path, "Always"), _each(children, "container.imagePullPolicy"), _start(name))
 
 
 def _whole() -> Iterator[Effect]:

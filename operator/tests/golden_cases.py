@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from coderag_operator.api import Stack
+from coderag_operator.api.embedding import Lodging
 from coderag_operator.desired import Inputs
 from coderag_operator.sharing import Sharing
 from tests.specs import make_inputs, make_stack
@@ -38,6 +39,10 @@ def read_cases() -> Iterator[Case]:
         document = yaml.safe_load(path.read_text())
         stack = make_stack(document.get("patch", {}), name=document.get("name", "demo"))
         inputs = without(make_inputs(stack), document.get("missing", {}))
+        if document.get("indexed") is False:
+            inputs = replace(inputs, indexed=False)
+        if live := document.get("live"):
+            inputs = replace(inputs, live=Lodging(**live), serving=frozenset(document.get("serving", ())))
         if found := document.get("sharing"):
             inputs = replace(inputs, sharing=Sharing(**found, reason="the nodes say so"))
         yield Case(path.stem, document["about"], stack, inputs)
@@ -50,6 +55,7 @@ def without(inputs: Inputs, missing: dict[str, Any]) -> Inputs:
         secrets=_remaining(inputs.secrets, missing.get("secrets", ())),
         models=_remaining(inputs.models, missing.get("models", ())),
         cache_uid="" if missing.get("cache") else inputs.cache_uid,
+        embedding_uid="" if missing.get("cache") else inputs.embedding_uid,
     )
 
 

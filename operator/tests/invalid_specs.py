@@ -7,7 +7,7 @@ and by pydantic. `update`: the base spec is there already and the patch updates 
 from dataclasses import dataclass
 from typing import Any
 
-from tests.specs import APP, EXTERNAL, merge, nest
+from tests.specs import APP, EVALUATION, EXTERNAL, FILES, MULTILINGUAL, merge, nest
 
 TAINT = {"key": "dedicated", "operator": "Exists"}
 
@@ -235,6 +235,72 @@ INVALID = (
         "a nightly run in words",
         nest("ingestion.reconcileSchedule", "nightly"),
         "spec.ingestion.reconcileSchedule",
+    ),
+    Invalid(
+        "a model that is nowhere",
+        nest("embedding.profile", "multilingual"),
+        "spec.embedding.source",
+        ("carries all-MiniLM-L6-v2 alone", "say in source"),
+    ),
+    Invalid(
+        "a named model that is nowhere",
+        nest("embedding.model", "bge-small-en-v1.5"),
+        "spec.embedding.source",
+        ("carries all-MiniLM-L6-v2 alone", "say in source"),
+    ),
+    Invalid("a model of another catalogue", nest("embedding.model", "word2vec"), "spec.embedding.model", ("KURE-v1",)),
+    Invalid(
+        "a fallback onto itself",
+        nest("embedding.fallback", "all-MiniLM-L6-v2"),
+        "spec.embedding.fallback",
+        ("the fallback is the model itself", "remove fallback"),
+    ),
+    Invalid(
+        "two places of a model",
+        merge(MULTILINGUAL, nest("embedding.source.pvc", {"claimName": "models", "path": "kure"})),
+        "spec.embedding.source",
+        ("exactly one of http and pvc",),
+    ),
+    Invalid(
+        "a model of no files",
+        merge(MULTILINGUAL, nest("embedding.source.http.files", [])),
+        "spec.embedding.source.http.files",
+    ),
+    Invalid(
+        "a file outside of its folder",
+        merge(MULTILINGUAL, nest("embedding.source.http.files", [{"path": "../a", "sha256": "1" * 64}])),
+        "spec.embedding.source.http.files[0].path",
+    ),
+    Invalid(
+        "a file twice",
+        merge(MULTILINGUAL, nest("embedding.source.http.files", [FILES["files"][0], FILES["files"][0]])),
+        "spec.embedding.source.http.files",
+        operator=("the path tokenizer.json is given twice",),
+        server=("Duplicate value",),
+    ),
+    Invalid(
+        "an evaluation of a repository that is not there",
+        merge(EVALUATION, nest("evaluation.repositories", ["other"])),
+        "spec.evaluation",
+        ("names one that is not in repositories", "correct the name"),
+    ),
+    Invalid(
+        "an evaluation without questions",
+        {"evaluation": {}},
+        "spec.evaluation.questions",
+        operator=("add it",),
+        server=("Required",),
+    ),
+    Invalid(
+        "a gate that compares nothing",
+        merge(EVALUATION, nest("evaluation.gates", ["ndcg@10"])),
+        "spec.evaluation.gates[0]",
+    ),
+    Invalid(
+        "a Sunday that Kubernetes does not know",
+        merge(EVALUATION, nest("evaluation.schedule", "0 4 * * 7")),
+        "spec.evaluation.schedule",
+        ("has a 7", "write Sunday as 0"),
     ),
     Invalid("a cache below nothing", nest("embedding.queryCache", -1), "spec.embedding.queryCache", ("0",)),
     Invalid("a third way to promote", nest("embedding.promotion", "Never"), "spec.embedding.promotion", ("Manual",)),

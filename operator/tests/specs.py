@@ -17,7 +17,7 @@ from coderag_operator.desired import (
 )
 
 CHAT_SHA, CODE_SHA = "a" * 64, "b" * 64
-CACHE_UID = "cache-uid"
+CACHE_UID, EMBEDDING_UID = "cache-uid", "embedding-uid"
 
 BASE: dict[str, Any] = {
     "gpu": {"sharing": "TimeSlicing"},
@@ -29,6 +29,12 @@ BASE: dict[str, Any] = {
 }
 PVC_SOURCE = {"http": None, "pvc": {"claimName": "models", "path": "chat.gguf"}}
 APP = BASE["repositories"][0]
+FILES = {
+    "url": "https://hub.example.com/kure",
+    "files": [{"path": "tokenizer.json", "sha256": "1" * 64}, {"path": "model_int8.onnx", "sha256": "2" * 64}],
+}
+MULTILINGUAL = {"embedding": {"profile": "multilingual", "source": {"http": FILES}}}
+EVALUATION = {"evaluation": {"questions": {"configMapRef": {"name": "questions", "key": "all.jsonl"}}}}
 EXTERNAL = {"llamaCpp": None, "external": {"baseUrl": "https://llm.example.com/v1", "model": "big"}}
 
 
@@ -72,8 +78,12 @@ def make_inputs(stack: Stack) -> Inputs:
         images={name: f"registry.example.com/coderag-{name}:1.0.0" for name in IMAGES},
         secrets=_facts(secret_references(stack)),
         config_maps=_facts(config_map_references(stack)),
-        models={digest: ModelFact(CACHE_UID, 1) for digest in digests(stack).values()},
+        models={digest: ModelFact(CACHE_UID, 1) for digest in digests(stack).values()}
+        | {stack.spec.embedding.lodging.place: ModelFact(EMBEDDING_UID, 1)},
         cache_uid=CACHE_UID,
+        embedding_uid=EMBEDDING_UID,
+        indexed=True,
+        serving=frozenset({"rag"}),
     )
 
 

@@ -13,7 +13,7 @@
   resources: [replicasets] # the template that a rollback puts back
   verbs: [get]
 - apiGroups: [batch]
-  resources: [jobs]
+  resources: [cronjobs, jobs] # a CronJob only where an evaluation has a schedule
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [""]
   resources: [configmaps, persistentvolumeclaims, serviceaccounts, services]

@@ -1,4 +1,4 @@
-"""`python -m coderag_model fetch | inspect | geometry | digest`.
+"""`python -m coderag_model fetch | fetch-folder | inspect | geometry | digest`.
 
 Exit code 0, 1 (final) or 75 (the same command may succeed later).
 """
@@ -19,9 +19,11 @@ from coderag_model.bounded import GgufError
 from coderag_model.deadline import Deadline
 from coderag_model.errors import FetchError, volume_error
 from coderag_model.fetch import ModelFile, digest_file, fetch, inspect
+from coderag_model.folder import Wanted, fetch_folder
 from coderag_model.opening import PATIENCE, open_model
 from coderag_model.report import (
     describe_failure,
+    describe_folder,
     describe_geometry,
     describe_success,
     describe_unmeasured,
@@ -32,6 +34,8 @@ from coderag_model.source import Source, safe_url
 FINAL, TRY_AGAIN = 1, 75
 TOKEN_VARIABLE = "MODEL_TOKEN"  # noqa: S105  the name, not the token
 ONE_WORD = re.compile(r"[\x21-\x7e]+")
+FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+FILE_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
 class Interrupted(Exception):  # noqa: N818  not an error
@@ -76,6 +80,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_source_options(get)
     get.add_argument("--termination-log", type=Path, help="where the result goes besides standard output")
     get.set_defaults(run=run_fetch)
+    several = commands.add_parser("fetch-folder", help="download the files of a model into one folder")
+    several.add_argument("--url", type=http_url, required=True, help="base address of the files")
+    several.add_argument("--file", type=wanted_file, action="append", required=True, metavar="PATH=SHA256")
+    several.add_argument("--name", type=folder_name, required=True, help="name of the folder")
+    several.add_argument("--directory", type=Path, required=True)
+    add_source_options(several)
+    several.add_argument("--termination-log", type=Path)
+    several.set_defaults(run=run_fetch_folder)
     look = commands.add_parser("inspect", help="print what the header of a file says")
     look.add_argument("file", type=Path, nargs="?")
     look.add_argument("--path", type=Path, help="the same as FILE")
@@ -115,6 +127,18 @@ def run_fetch(options: argparse.Namespace) -> int:
     source = Source(options.url, read_token(options.token_file), read=options.read_timeout)
     found = fetch(source, options.sha256, options.directory, Deadline(options.deadline))
     return succeed(found, options)
+
+
+def run_fetch_folder(options: argparse.Namespace) -> int:
+    """Download, verify and place every file of a model."""
+    logs.say("fetching", url=safe_url(options.url), files=len(options.file))
+    token = read_token(options.token_file)
+    found = fetch_folder(
+        options.url, options.file, options.directory / options.name, Deadline(options.deadline),
+        lambda url: Source(url, token, read=options.read_timeout),
+    )  # fmt: skip
+    conclude(describe_folder(found), options)
+    return 0
 
 
 def run_inspect(options: argparse.Namespace) -> int:
@@ -194,6 +218,21 @@ def sha256_text(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise argparse.ArgumentTypeError("64 hexadecimal digits are needed")
     return text.lower()
+
+
+def wanted_file(text: str) -> Wanted:
+    """Check a file of a folder."""
+    path, _, digest = text.rpartition("=")
+    if not FILE_PATH.fullmatch(path):
+        raise argparse.ArgumentTypeError("a path of letters, digits, dots, dashes and slashes is needed before =")
+    return Wanted(path, sha256_text(digest))
+
+
+def folder_name(text: str) -> str:
+    """Check the name of a folder."""
+    if not FOLDER_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("a name of lower-case letters, digits and dashes is needed")
+    return text
 
 
 def stop(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,15 +50,25 @@ def inspect(path: Path, sha256: str | None = None) -> ModelFile:
         raise FetchError(error.reason, str(error)) from None
 
 
-def complete(source: Source, part: Part, sha256: str, deadline: Deadline, target: Path) -> None:
-    """Download what the part lacks, verify it and place it; what cannot become the file gives its space back."""
+def complete(
+    source: Source,
+    part: Part,
+    sha256: str,
+    deadline: Deadline,
+    target: Path,
+    check: Callable[[Path], object] = inspect,
+) -> None:
+    """Download what the part lacks, verify it and place it; what cannot become the file gives its space back.
+
+    `check` raises FetchError where the right bytes are not what is wanted.
+    """
     try:
         download(source, part, deadline)
         if part.digest() != sha256 and part.resumed:
             say("the resumed file has another sha256, starting over")
             part.clear()
             download(source, part, deadline)
-        verify(part, sha256, target)
+        verify(part, sha256, check)
     except FetchError as error:
         part.flush() if error.transient else part.remove()
         raise
@@ -80,12 +90,12 @@ def download(source: Source, part: Part, deadline: Deadline) -> None:
             retries.failed(error, progress=part.size > before, bytes=part.size)
 
 
-def verify(part: Part, sha256: str, target: Path) -> None:
-    """Raise unless these are the right bytes, and a model."""
+def verify(part: Part, sha256: str, check: Callable[[Path], object]) -> None:
+    """Raise unless these are the right bytes, and what is wanted."""
     if part.digest() != sha256:
         raise FetchError("ChecksumMismatch", f"expected sha256 {sha256}, the server sends {part.digest()}")
     part.flush()
-    inspect(part.path)
+    check(part.path)
 
 
 def is_whole(target: Path, sha256: str, deadline: Deadline) -> bool:

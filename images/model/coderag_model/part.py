@@ -16,10 +16,11 @@ BLOCK = 1024 * 1024
 
 
 class Part:
-    """`<sha256>.gguf.part`, open for appending; made by `open_part`."""
+    """`<sha256>.gguf.part`, open for appending; made by `open_part`. `magic` is what the file must begin with."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, magic: bytes = MAGIC) -> None:
         self._file = file
+        self._magic = magic
         self.path = path
         self._notes = path.with_name(path.name + ".etag")
         self._hash = hashlib.sha256()
@@ -28,7 +29,7 @@ class Part:
         self.resumed = False  # its bytes are from several transfers, perhaps of several files
 
     def load(self, deadline: Deadline) -> None:
-        """Hash what is there already; bytes that cannot be a GGUF file are dropped."""
+        """Hash what is there already; bytes that cannot be the file are dropped."""
         self._file.seek(0)
         while block := self._file.read(BLOCK):
             deadline.left()
@@ -52,8 +53,8 @@ class Part:
         self.resumed = False
 
     def is_plausible(self) -> bool:
-        """Tell whether the bytes so far can be the start of a GGUF file."""
-        return MAGIC.startswith(self._start) if len(self._start) < len(MAGIC) else self._start == MAGIC
+        """Tell whether the bytes so far can be the start of the file."""
+        return self._magic.startswith(self._start)
 
     def digest(self) -> str:
         """Return the sha256 of the bytes so far."""
@@ -102,16 +103,16 @@ class Part:
 
     def _count(self, block: bytes) -> None:
         self._hash.update(block)
-        self._start = (self._start + block[: len(MAGIC)])[: len(MAGIC)]
+        self._start = (self._start + block[: len(self._magic)])[: len(self._magic)]
         self.size += len(block)
 
 
 @contextlib.contextmanager
-def open_part(path: Path, deadline: Deadline) -> Iterator[Part]:
+def open_part(path: Path, deadline: Deadline, magic: bytes = MAGIC) -> Iterator[Part]:
     """Open the part, with what an earlier process left in it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     with os.fdopen(descriptor, "r+b") as file:
-        part = Part(path, file)
+        part = Part(path, file, magic)
         part.load(deadline)
         yield part
 

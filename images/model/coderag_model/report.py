@@ -7,6 +7,7 @@ from typing import Any
 from coderag_model.bounded import GgufError
 from coderag_model.errors import FetchError
 from coderag_model.fetch import ModelFile
+from coderag_model.folder import Folder
 from coderag_model.opening import Model
 
 LIMIT = 4096
@@ -24,6 +25,11 @@ def describe_success(found: ModelFile) -> dict[str, Any]:
         "sha256": found.sha256,
         **describe_header(found.model),
     }
+
+
+def describe_folder(found: Folder) -> dict[str, Any]:
+    """Return the report on a folder that can be served."""
+    return {"ok": True, "file": str(found.path), "sizeBytes": found.size, "files": found.files}
 
 
 def describe_geometry(model: Model) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The components besides the language models: what can be set on each."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from coderag_operator.api.base import Model, Rule
+from coderag_operator.api.embedding import Replicas
 from coderag_operator.api.parts import (
     NO_SHRINKING,
     SAME_CLASS,
@@ -15,28 +16,6 @@ from coderag_operator.api.parts import (
 )
 from coderag_operator.api.quantity import Between, DurationText, Size, seconds
 from coderag_operator.api.repositories import Schedule
-
-Replicas = Annotated[int, Field(ge=1, le=10)]
-
-
-class Embedding(ComponentSettings):
-    """The service that turns text into vectors."""
-
-    model: Literal["all-MiniLM-L6-v2"] = Field(
-        "all-MiniLM-L6-v2", description="Embedding model; one that the embedding image carries."
-    )
-    load: Literal["Eager", "Lazy"] = Field(
-        "Eager", description="When a pod loads the model: before it is ready, or with the first request."
-    )
-    query_cache: Annotated[int, Field(ge=0, le=1000000)] = Field(
-        4096, description="Vectors of queries that each pod remembers."
-    )
-    promotion: Literal["Auto", "Manual"] = Field(
-        "Auto",
-        description="What happens when an index for another model is ready: it takes over once it is shown not to be "
-        "worse, or waits for a person.",
-    )
-    replicas: Replicas = Field(1, description="Number of pods.")
 
 
 class VectorStore(ComponentSettings):

@@ -14,17 +14,18 @@ Named = TypeVar("Named", "Repository", ObjectReference)
 
 def unique_names(entries: tuple[Named, ...]) -> tuple[Named, ...]:
     """Return the entries, or raise for a name that is given twice; the API server knows it from the list's key."""
-    _refuse_twice([entry.name for entry in entries], "the name", "rename or remove one of the two")
+    refuse_twice([entry.name for entry in entries], "the name", "rename or remove one of the two")
     return entries
 
 
 def unique(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values, or raise for one that is given twice; the API server knows it from the list's type."""
-    _refuse_twice(values, "the value", "remove one of the two")
+    refuse_twice(values, "the value", "remove one of the two")
     return values
 
 
-def _refuse_twice(values: tuple[str, ...] | list[str], what: str, remedy: str) -> None:
+def refuse_twice(values: tuple[str, ...] | list[str], what: str, remedy: str) -> None:
+    """Raise for the first value that is there twice."""
     if twice := [value for value, count in Counter(values).items() if count > 1]:
         text = f"{what} {twice[0]} is given twice"
         raise PydanticCustomError("rule", "{text}", {"text": text, "remedy": remedy})
@@ -41,6 +42,7 @@ CRON_PATTERN = f"^{' +'.join(map(_cron_field, CRON_NUMBERS))}$"
 Schedule = Annotated[str, Field(pattern=CRON_PATTERN, max_length=100)]
 
 SSH = "ssh://"
+RepositoryName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=16)]
 # Short enough that the addresses of 64 repositories fit into one environment variable.
 RepositoryUrl = Annotated[
     str,
@@ -94,7 +96,7 @@ class Repository(Model):
         ),
     )
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=16)] = Field(
+    name: RepositoryName = Field(
         description="Name by which searches and answers call the repository. Required: it tells repositories apart."
     )
     url: RepositoryUrl = Field(

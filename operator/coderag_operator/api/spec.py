@@ -5,7 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from coderag_operator.api.base import Model, Rule, always
-from coderag_operator.api.components import Embedding, Gateway, Ingestion, ModelCache, Rag, VectorStore
+from coderag_operator.api.components import Gateway, Ingestion, ModelCache, Rag, VectorStore
+from coderag_operator.api.embedding import Embedding
+from coderag_operator.api.evaluation import Evaluation
 from coderag_operator.api.gpu import Gpu
 from coderag_operator.api.parts import (
     GOOD_KEYS,
@@ -63,6 +65,7 @@ class Images(Model):
     rag: Image = Field(default_factory=Image, description="Rag service and ingestion worker.")
     gateway: Image = Field(default_factory=Image, description="Gateway.")
     qdrant: Image = Field(default_factory=Image, description="Qdrant.")
+    evaluation: Image = Field(default_factory=Image, description="Evaluation of search and answers.")
 
 
 class Proxy(Model):
@@ -93,6 +96,11 @@ def _layers_have_a_gpu(spec: "StackSpec") -> bool:
     return spec.gpu.sharing != "None" or all(server.gpu_layers in ("Auto", "All", 0) for server in _servers(spec))
 
 
+def _evaluates_its_own(spec: "StackSpec") -> bool:
+    named = spec.evaluation.repositories if spec.evaluation else ()
+    return {*named} <= {repository.name for repository in spec.repositories}
+
+
 def _layers_cel(role: str) -> str:
     server = f"self.models.{role}.llamaCpp"
     return f"!has({server}) || string({server}.gpuLayers) in ['Auto', 'All', '0']"
@@ -109,6 +117,14 @@ class StackSpec(Model):
             remedy="set gpuLayers to 0, or gpu.sharing to Auto",
             holds=_layers_have_a_gpu,
             field="gpu",
+        ),
+        Rule(
+            cel="!has(self.evaluation) || !has(self.evaluation.repositories) || self.evaluation.repositories.all(name, "
+            "has(self.repositories) && self.repositories.exists(one, one.name == name))",
+            message="evaluation.repositories names one that is not in repositories",
+            remedy="correct the name, or add the repository",
+            holds=_evaluates_its_own,
+            field="evaluation",
         ),
         Rule(
             cel="has(self.storageClassName) == has(oldSelf.storageClassName) && "
@@ -135,6 +151,9 @@ class StackSpec(Model):
         ),
         AfterValidator(unique_names),
     ] = Field(default=(), description="Git repositories that are kept in the index.")
+    evaluation: Evaluation | None = Field(
+        None, description="A measurement of search and answers; left out, nothing is measured."
+    )
     auth: Auth = Field(default_factory=Auth, description="Where the keys come from.")
     expose: Expose = Field(
         default_factory=Expose, description="Access from outside the cluster; left out, there is none."

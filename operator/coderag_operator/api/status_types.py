@@ -107,6 +107,35 @@ class IndexStatus(Model):
     promotion: PromotionStatus | None = Field(None, description="How a change of the model stands.")
 
 
+class GateResult(Model):
+    """A mean that had to be reached."""
+
+    gate: Text = Field(description="Set, measure and least mean.")
+    passed: bool = Field(description="Whether it was reached.")
+
+
+class Figure(Model):
+    """The mean of a measure over a set of questions."""
+
+    set: Text = Field(description="Set of questions.")
+    measure: Text = Field(description="Measure, for example ndcg@10.")
+    value: float = Field(description="The mean.")
+    low: float = Field(description="Lower bound of its 95 % interval.")
+    high: float = Field(description="Upper bound of its 95 % interval.")
+
+
+class EvaluationStatus(Model):
+    """What the last evaluation found."""
+
+    finished_at: Time | None = Field(None, description="When it ended.")
+    passed: bool | None = Field(None, description="Whether every question was answered and every gate reached.")
+    questions: int | None = Field(None, description="Questions that were asked.")
+    failed: int | None = Field(None, description="Questions that got no answer.")
+    gates: Annotated[tuple[GateResult, ...], Field(max_length=16)] | None = Field(None, description="The gates.")
+    figures: Annotated[tuple[Figure, ...], Field(max_length=32)] | None = Field(None, description="The means.")
+    message: LongText | None = Field(None, description="Why there is no report.")
+
+
 class Endpoints(Model):
     """Addresses of the stack."""
 
@@ -147,6 +176,7 @@ class StackStatus(Model):
         Annotated[tuple[RepositoryStatus, ...], Field(max_length=64, json_schema_extra=_by("name"))] | None
     ) = Field(None, description="What is indexed of each repository.")
     index: IndexStatus | None = Field(None, description="The index that answers.")
+    evaluation: EvaluationStatus | None = Field(None, description="What the last evaluation found.")
     vram_plan: VramPlan | None = Field(None, description="How the model servers share the GPU's memory.")
     vram_measured: VramMeasured | None = Field(None, description="What they said of their own buffers.")
     endpoints: Endpoints | None = Field(None, description="Addresses of the stack.")

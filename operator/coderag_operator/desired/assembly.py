@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from coderag_operator.api import Stack
 from coderag_operator.desired import (
     embedding,
+    evaluation,
     expose,
     gateway,
     ingestion,
@@ -35,6 +36,7 @@ SURROUNDINGS: tuple[Builder, ...] = (
     gateway.surroundings,
     rag.surroundings,
     ingestion.surroundings,
+    evaluation.surroundings,
     network.policies,
     expose.ingress,
 )
@@ -44,10 +46,12 @@ WORKLOADS: dict[str, Builder] = {
     names.CODE: llama.code,
     names.MODELS: models.fetches,
     names.EMBEDDING: embedding.workload,
+    names.PREVIOUS: embedding.previous,
     names.QDRANT: qdrant.workload,
     names.GATEWAY: gateway.workload,
     names.RAG: rag.workload,
     names.INGESTION: ingestion.workload,
+    names.EVALUATION: evaluation.workload,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from coderag_operator.api import seconds
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
+from coderag_operator.desired.served import find_previous
 
 Env = list[dict[str, Any]]
 
@@ -43,8 +44,10 @@ def outbound(context: Context) -> Env:
 def retrieval(context: Context, qdrant_key: str) -> Env:
     """Return how rag and ingestion reach Qdrant and the embedding service, and how they repeat a failed call."""
     rag = context.stack.spec.rag
+    previous = find_previous(context.stack, context.inputs)
     return [
         *plain(QDRANT_URL=context.url(names.QDRANT), EMBEDDING_URL=context.url(names.EMBEDDING)),
+        *(plain(EMBEDDING_PREVIOUS_URL=context.url(names.PREVIOUS)) if previous else []),
         *keys(context, QDRANT_API_KEY=qdrant_key, EMBEDDING_API_KEY="embedding-api-key"),
         *plain(
             QDRANT_TIMEOUT=seconds(rag.timeouts.qdrant),

@@ -9,9 +9,13 @@ from coderag_operator.desired.references import (
     SecretReference,
     config_map_references,
     digests,
+    folder,
     local_servers,
     secret_references,
 )
+from coderag_operator.desired.served import find_previous
+
+IDLE = "NothingToMeasure"  # a component that waits and has nothing to do either: the stack is complete without it
 
 
 def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
@@ -23,8 +27,12 @@ def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
         *_unplanned(stack, inputs),
         *_unknown_claim(stack, inputs),
         *_not_fetched(stack, inputs),
+        *_embedding(stack, inputs),
+        *_not_indexed(stack, inputs),
     ):
         reasons.setdefault(component, frozen)
+    if find_previous(stack, inputs) is None:
+        reasons.pop(names.PREVIOUS, None)
     return dict(sorted(reasons.items()))
 
 
@@ -73,6 +81,8 @@ def _unknown_claim(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]
     if digests(stack) and not inputs.cache_uid:
         # The claim's UID is part of what a fetch Job is named by: a new, empty claim needs new Jobs.
         yield names.MODELS, Frozen("ModelCachePending", f"claim {names.cache_claim_name(stack)} is being created")
+    if folder(stack) and not inputs.embedding_uid:
+        yield names.MODELS, Frozen("ModelCachePending", f"claim {names.embedding_claim_name(stack)} is being created")
 
 
 def _not_fetched(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
@@ -83,3 +93,20 @@ def _not_fetched(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
                 role,
                 Frozen("ModelNotFetched", f"the model file of {role} (sha256 {digest[:12]}) is not on the cache yet"),
             )
+
+
+def _embedding(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
+    lodging = stack.spec.embedding.lodging
+    fact = inputs.models.get(lodging.place)
+    if lodging.fetched and (fact is None or fact.claim_uid != inputs.embedding_uid):
+        yield names.EMBEDDING, Frozen("ModelNotFetched", f"the files of {lodging.model} are not on their claim yet")
+    previous = find_previous(stack, inputs)
+    if previous and names.PREVIOUS not in inputs.serving:
+        # Searches go on by the old model all the time, so it is there before the new one takes its place.
+        text = f"{names.EMBEDDING} goes on with {previous.model} until that one runs beside it, for the index of now"
+        yield names.EMBEDDING, Frozen("PreviousStarting", text)
+
+
+def _not_indexed(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
+    if stack.spec.evaluation and not (inputs.indexed and names.RAG in inputs.serving):
+        yield names.EVALUATION, Frozen(IDLE, "the evaluation waits until every repository is searched")

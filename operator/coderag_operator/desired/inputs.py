@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coderag_operator.api.embedding import Lodging
 from coderag_operator.sharing import Sharing
 from coderag_operator.vram.terms import Shape
 
@@ -49,6 +50,10 @@ class Inputs:
     secrets, config_maps: by object name, for every name that `secret_references` and `config_map_references` give
     models: by sha256, from the ConfigMap <stack>-facts
     cache_uid: UID of the live claim <stack>-models, empty while there is none
+    embedding_uid: UID of the live claim <stack>-embedding, empty while there is none
+    live: the embedding model that the index which answers was built with, None: nothing is known of one
+    serving: the components that have a ready pod
+    indexed: every repository has a commit that searches see
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
     sizes: what each planned server takes of the GPU in MiB, where its limit has to be told
@@ -62,6 +67,10 @@ class Inputs:
     config_maps: Mapping[str, SecretFact] = field(default_factory=dict)
     models: Mapping[str, ModelFact] = field(default_factory=dict)
     cache_uid: str = ""
+    embedding_uid: str = ""
+    live: Lodging | None = None
+    serving: frozenset[str] = frozenset()
+    indexed: bool = False
     alive: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     sharing: Sharing | None = None

@@ -123,7 +123,7 @@ def _embedding(context: Context) -> dict[str, Any]:
     spec = context.stack.spec
     limits = {"timeout": seconds(spec.rag.timeouts.embedding)} | ALONE
     base, info = f"{context.url(names.EMBEDDING)}/v1", {"mode": "embedding"}
-    return _model("embedding", spec.embedding.model, base, "EMBEDDING_API_KEY", limits, info)
+    return _model("embedding", spec.embedding.wanted_model, base, "EMBEDDING_API_KEY", limits, info)
 
 
 def _model(name: str, model: str, base: str, key: str, limits: dict[str, int], info: dict[str, Any]) -> dict[str, Any]:

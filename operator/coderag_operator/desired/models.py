@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from coderag_operator.api.servers import ClaimSource, HttpSource
-from coderag_operator.desired import names
+from coderag_operator.desired import lodging, names
 from coderag_operator.desired.certificates import certificate_env, certificate_mounts, certificate_volumes
 from coderag_operator.desired.claims import claim, claim_volume
 from coderag_operator.desired.context import Context, Manifest, checksum
 from coderag_operator.desired.env import outbound, secret
 from coderag_operator.desired.placement import model_placement
 from coderag_operator.desired.pod import Pod, template
-from coderag_operator.desired.references import digests, local_servers, model_keys
+from coderag_operator.desired.references import digests, downloads_anything, local_servers, model_keys
 from coderag_operator.desired.workloads import service_account
 
 FOLDER = "/models"
@@ -23,7 +23,7 @@ def surroundings(context: Context) -> Iterator[Manifest]:
         cache = context.stack.spec.model_cache
         keep = cache.deletion_policy == "Retain"
         yield claim(context, names.MODELS, size=cache.size, storage_class=cache.storage_class_name, keep=keep)
-    if local_servers(context.stack):
+    if local_servers(context.stack) or downloads_anything(context.stack):
         yield service_account(context, names.MODELS)
 
 
@@ -33,25 +33,33 @@ def fetches(context: Context) -> Iterator[Manifest]:
     for role, key in model_keys(context.stack).items():
         if key not in seen:
             seen.add(key)
-            yield _job(context, role, key)
+            yield _of_role(context, role, key)
+    if pod := lodging.download(context):
+        place = context.stack.spec.embedding.lodging.place
+        yield _job(context, pod, f"fetch-{names.EMBEDDING}", context.inputs.embedding_uid, place)
 
 
-def _job(context: Context, role: str, key: str) -> Manifest:
+def _of_role(context: Context, role: str, key: str) -> Manifest:
     source = local_servers(context.stack)[role].source
     pod = _download(context, source.http) if source.http else _inspection(context, source.pvc)
     # A file on a claim of the user's is not fetched, only looked at: what its header says is planned with.
     verb, claim_uid = ("fetch", context.inputs.cache_uid) if source.http else ("inspect", "")
+    job = _job(context, pod, f"{verb}-{role}", claim_uid, key)
+    job["metadata"]["labels"][names.ROLE_LABEL] = role
+    return job
+
+
+def _job(context: Context, pod: Pod, name: str, claim_uid: str, key: str) -> Manifest:
     body: dict[str, Any] = {
         # The operator starts a failed Job again, with its own backoff and knowing the reason.
         "backoffLimit": 0,
         "template": template(context, pod),
     }
     # Named by what it does, onto which claim: a change makes another Job, because the template of a Job cannot change.
-    suffix = f"{verb}-{role}-{checksum([body, claim_uid])[:10]}"
+    suffix = f"{name}-{checksum([body, claim_uid])[:10]}"
     paused = {"suspend": context.is_stopped(names.MODELS)}
     job = context.manifest("batch/v1", "Job", names.MODELS, suffix, spec=body | paused)
     job["metadata"]["annotations"] = {names.SHA256_ANNOTATION: key}
-    job["metadata"]["labels"][names.ROLE_LABEL] = role
     return job
 
 

@@ -3,13 +3,19 @@
 from coderag_operator.api import Stack
 
 CHAT, CODE, EMBEDDING, QDRANT = "chat", "code", "embedding", "qdrant"
+PREVIOUS = "embedding-previous"  # the embedding model that the index was built with, while another one is wanted
 GATEWAY, RAG, INGESTION, MODELS = "gateway", "rag", "ingestion", "models"
-KEYS, NETWORK, FACTS, EXPOSE, GPU = "keys", "network", "facts", "expose", "gpu"
+KEYS, NETWORK, FACTS, EXPOSE, GPU, EVALUATION = "keys", "network", "facts", "expose", "gpu", "evaluation"
 ROLES = (CHAT, CODE)
-COMPONENTS = (CHAT, CODE, EMBEDDING, QDRANT, GATEWAY, RAG, INGESTION, MODELS, KEYS, NETWORK, FACTS, EXPOSE, GPU)
-IMAGES = ("llama", "model", "embedding", "rag", "gateway", "qdrant")
+COMPONENTS = (
+    CHAT, CODE, EMBEDDING, PREVIOUS, QDRANT, GATEWAY, RAG, INGESTION, MODELS, KEYS, NETWORK, FACTS, EXPOSE, GPU,
+    EVALUATION,
+)  # fmt: skip
+IMAGES = ("llama", "model", "embedding", "rag", "gateway", "qdrant", "evaluation")
 
-PORTS = {CHAT: 8001, CODE: 8004, EMBEDDING: 8003, QDRANT: 6333, GATEWAY: 8000, RAG: 8002, INGESTION: 8005}
+PORTS = {
+    CHAT: 8001, CODE: 8004, EMBEDDING: 8003, PREVIOUS: 8003, QDRANT: 6333, GATEWAY: 8000, RAG: 8002, INGESTION: 8005,
+}  # fmt: skip
 
 KEY_NAMES = (
     "api-key",
@@ -49,6 +55,11 @@ def facts_name(stack: Stack) -> str:
 def cache_claim_name(stack: Stack) -> str:
     """Return the claim that the model files are fetched onto."""
     return object_name(stack, MODELS)
+
+
+def embedding_claim_name(stack: Stack) -> str:
+    """Return the claim that the files of embedding models are fetched onto."""
+    return object_name(stack, EMBEDDING)
 
 
 def service_url(stack: Stack, component: str, service: str = "") -> str:

@@ -6,15 +6,17 @@ from typing import Any
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.outside import outside_rules
-from coderag_operator.desired.references import digests, local_servers, takes_webhooks
+from coderag_operator.desired.references import downloads_anything, local_servers, takes_webhooks
+from coderag_operator.desired.served import find_previous
 
 Rule = dict[str, Any]
 
 # Who calls whom inside the stack.
 CALLS = {
     names.GATEWAY: (names.CHAT, names.CODE, names.RAG, names.EMBEDDING),
-    names.RAG: (names.QDRANT, names.EMBEDDING, names.GATEWAY, names.CHAT, names.CODE),
-    names.INGESTION: (names.QDRANT, names.EMBEDDING),
+    names.RAG: (names.QDRANT, names.EMBEDDING, names.PREVIOUS, names.GATEWAY, names.CHAT, names.CODE),
+    names.INGESTION: (names.QDRANT, names.EMBEDDING, names.PREVIOUS),
+    names.EVALUATION: (names.RAG,),
 }
 # Where people and their programs knock: any pod of the namespace may, the keys decide.
 DOORS = (names.GATEWAY, names.RAG, names.INGESTION)
@@ -29,9 +31,13 @@ DNS: Rule = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol":
 def policies(context: Context) -> Iterator[Manifest]:
     """Yield one policy per component that has pods."""
     present = [*local_servers(context.stack), names.EMBEDDING, names.QDRANT, names.GATEWAY, names.RAG, names.INGESTION]
+    if find_previous(context.stack, context.inputs):
+        present.append(names.PREVIOUS)
     for component in present:
         yield _policy(context, component, _ingress(context, component), _egress(context, component, present))
-    if digests(context.stack):
+    if context.stack.spec.evaluation:
+        yield _policy(context, names.EVALUATION, [], _egress(context, names.EVALUATION, present))
+    if downloads_anything(context.stack):
         yield _policy(context, names.MODELS, [], _egress(context, names.MODELS, present))
 
 

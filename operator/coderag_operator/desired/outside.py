@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from coderag_operator.desired import names
 from coderag_operator.desired.context import Context
-from coderag_operator.desired.references import downloads, servers
+from coderag_operator.desired.references import downloads, folder, servers
 
 PORTS = {"http": 80, "https": 443, "ssh": 22}
 ANYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
@@ -39,8 +39,12 @@ def _urls(context: Context, component: str) -> Iterable[str]:
         return [server.external.base_url for server in servers(stack).values() if server.external]
     if component == names.INGESTION:
         return [repository.url for repository in stack.spec.repositories]
+    if component == names.EVALUATION:
+        judge = stack.spec.evaluation.judge if stack.spec.evaluation else None
+        return [judge.base_url] if judge else []
     if component == names.MODELS:
-        return [source.url for source in downloads(stack).values()]
+        files = folder(stack)
+        return [*(source.url for source in downloads(stack).values()), *([files.url] if files else [])]
     return []
 
 

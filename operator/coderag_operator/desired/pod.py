@@ -28,6 +28,7 @@ class Pod:
     component: str
     image: str
     settings: ComponentSettings
+    sized: str = ""  # whose default requests and limits, where they are not the component's own
     args: list[str] = field(default_factory=list)
     first: tuple[str, list[str]] | None = None  # name and arguments of a step before, otherwise like the container
     command: list[str] = field(default_factory=list)
@@ -129,7 +130,7 @@ def _container(context: Context, pod: Pod) -> dict[str, Any]:
         **image(context, pod.image),
         **{key: value for key, value in optional.items() if value},
         **pod.probes,
-        "resources": resources(size(pod.component, pod.settings.resources), pod.gpu),
+        "resources": resources(size(pod.sized or pod.component, pod.settings.resources), pod.gpu),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -7,11 +7,11 @@ from coderag_operator.desired import names
 
 # Who takes requests stops before who answers them, who writes before what is written to.
 WAVES = (
-    (names.GATEWAY,),
+    (names.GATEWAY, names.EVALUATION),
     (names.RAG,),
     (names.CHAT, names.CODE),
     (names.INGESTION, names.MODELS),
-    (names.EMBEDDING,),
+    (names.EMBEDDING, names.PREVIOUS),
     (names.QDRANT,),
 )
 

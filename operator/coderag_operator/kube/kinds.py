@@ -41,6 +41,7 @@ CHILDREN = (
     Kind("Deployment", "apps", "v1", "deployments"),
     Kind("StatefulSet", "apps", "v1", "statefulsets"),
     Kind("Job", "batch", "v1", "jobs"),
+    Kind("CronJob", "batch", "v1", "cronjobs"),
     Kind("ConfigMap", "", "v1", "configmaps"),
     Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims"),
     Kind("ServiceAccount", "", "v1", "serviceaccounts"),

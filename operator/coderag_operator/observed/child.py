@@ -18,7 +18,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
 CONTROLLERS_OWN = "deployment.kubernetes.io/"
 RESOURCE_CLAIM = "ResourceClaim"
-WITH_GENERATION = {"Deployment", "StatefulSet", "Job", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
+WITH_GENERATION = {"Deployment", "StatefulSet", "Job", "CronJob", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
 
 
 @dataclass(frozen=True, slots=True)

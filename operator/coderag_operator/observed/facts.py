@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from coderag_operator.observed.entries import number_of, read_entry, text_of
+from coderag_operator.observed.evaluation import Evaluation, read_fact, write_fact
+from coderag_operator.observed.live_model import LiveModel, read_live, write_live
 from coderag_operator.observed.roles import RoleState, read_role, write_role
 from coderag_operator.observed.vram import (
     Measured,
@@ -25,7 +27,8 @@ from coderag_operator.observed.vram import (
 )
 from coderag_operator.vram.terms import Shape
 
-MODEL, FETCH, ROLE, KEYS = "model.", "fetch.", "role.", "keys"
+MODEL, FETCH, ROLE, KEYS, LIVE = "model.", "fetch.", "role.", "keys", "embedding.live"
+EVALUATION = "evaluation"
 Fact = TypeVar("Fact")
 GEOMETRY, SHAPE, MEASURED, SHORTFALL, GPU = "geometry.", "shape.", "measured.", "shortfall.", "gpu."
 
@@ -55,6 +58,7 @@ class Failed:
 class Facts:
     """Everything in the ConfigMap: models and failed fetches by SHA-256, roles, the UID of the keys Secret we made.
 
+    live: the embedding model of the index that answers; evaluation: what the last run found
     geometries: by the key of the model file; shapes, measured, shortfalls: by role; gpus: by the name of the probe
     """
 
@@ -67,6 +71,8 @@ class Facts:
     measured: Mapping[str, Measured] = field(default_factory=dict)
     shortfalls: Mapping[str, Shortfall] = field(default_factory=dict)
     gpus: Mapping[str, Measurement] = field(default_factory=dict)
+    live: LiveModel | None = None
+    evaluation: Evaluation | None = None
 
 
 def read_facts(values: Mapping[str, str]) -> Facts:
@@ -82,6 +88,8 @@ def read_facts(values: Mapping[str, str]) -> Facts:
         measured=select(found, MEASURED, read_measured),
         shortfalls=select(found, SHORTFALL, read_shortfall),
         gpus=select(found, GPU, read_measurement),
+        live=read_live(found.get(LIVE, {})),
+        evaluation=read_fact(found.get(EVALUATION, {})),
     )
 
 
@@ -110,6 +118,10 @@ def write_facts(facts: Facts) -> dict[str, str]:
     entries |= {MEASURED + role: write_measured(measured) for role, measured in facts.measured.items()}
     entries |= {SHORTFALL + role: asdict(shortfall) for role, shortfall in facts.shortfalls.items()}
     entries |= {GPU + name: asdict(measurement) for name, measurement in facts.gpus.items()}
+    if facts.evaluation:
+        entries[EVALUATION] = write_fact(facts.evaluation)
+    if facts.live:
+        entries[LIVE] = write_live(facts.live)
     if facts.keys_uid:
         entries[KEYS] = {"uid": facts.keys_uid}
     return {name: json.dumps(entry, sort_keys=True, ensure_ascii=False) for name, entry in sorted(entries.items())}

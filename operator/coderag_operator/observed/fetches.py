@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from coderag_operator.api.embedding import FOLDER
 from coderag_operator.observed.child import Child
 from coderag_operator.observed.details import Job, Pod
 from coderag_operator.observed.entries import number_of, read_entry, text_of
@@ -63,7 +64,9 @@ def find_mute(
     heard = {pod.owner for pod in pods}
     for job in jobs:
         details = job.details
-        ended = isinstance(details, Job) and details.complete and details.digest in models.keys() - geometries.keys()
+        unread = {key for key in models if not key.startswith(FOLDER)} - geometries.keys()
+        ended = isinstance(details, Job) and details.complete and details.digest in unread
+        # The files of an embedding model have no header to tell of.
         if ended and job.uid not in heard and not job.deleting:
             yield job
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from coderag_operator.observed.components import Component
+from coderag_operator.observed.evaluation import Evaluation
 from coderag_operator.observed.index import Index
 from coderag_operator.observed.outlook import UNPLANNED, Outlook
 from coderag_operator.observed.problem import Problem
@@ -65,6 +66,7 @@ class View:
     unfinished: bool = False
     outlook: Outlook = UNPLANNED
     measured: Mapping[str, Measured] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
 
     def serves(self, role: str) -> bool:
         """Tell whether a role's own model answers, as far as the cluster shows."""

@@ -18,7 +18,8 @@ from coderag_operator.reconcile import Outcome, Seen, Tools, reconcile
 from tests.support.memory_kube import Crash, MemoryKube, Name, duplicate
 
 IMAGES = {
-    name: f"registry.example/coderag-{name}:1" for name in ("llama", "model", "embedding", "rag", "gateway", "qdrant")
+    name: f"registry.example/coderag-{name}:1"
+    for name in ("llama", "model", "embedding", "rag", "gateway", "qdrant", "evaluation")
 }
 NAMESPACE = "team"
 SHOWN = {kind.name for kind in WATCHED}
@@ -172,6 +173,9 @@ class Simulation:
         metadata = job["metadata"]
         if "-probe-" in metadata["name"]:
             return self.end(job, bool(self.devices), self.devices)
+        if metadata["labels"][COMPONENT] == "evaluation":
+            report = self.results.get("evaluation", {"ok": True, "questions": 3})
+            return self.end(job, bool(report["ok"]), json.dumps(report))
         digest = metadata["annotations"]["coderag.dev/sha256"]
         header = {
             "architecture": "llama",
@@ -202,7 +206,8 @@ class Simulation:
         ended = {"state": {"terminated": {"exitCode": 0 if good else 1, "message": said}}}
         self.kube.add(
             {
-                "apiVersion": "v1", "kind": "Pod", "status": {"phase": "Succeeded", "containerStatuses": [ended]},
+                "apiVersion": "v1", "kind": "Pod",
+                "status": {"phase": "Succeeded" if good else "Failed", "containerStatuses": [ended]},
                 "metadata": {
                     "name": name, "namespace": NAMESPACE, "labels": dict(metadata["labels"]),
                     "ownerReferences": [{"uid": metadata["uid"], "controller": True}],

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from coderag_operator.observed.evaluation import Evaluation, Figure
 from coderag_operator.observed.index import Index, Promotion, Ref, Repository, Served
 from coderag_operator.observed.view import View
 from coderag_operator.status import build_status, differs
@@ -101,6 +102,26 @@ def test_a_change_of_the_model_is_kept_while_the_worker_is_silent() -> None:
     before = build(view(index=Index(True, "i", (), CHANGE)))
     for silent in (view(index=None), view(index=Index(False)), view(invalid="x")):
         assert build(silent, before)["index"] == before["index"]
+
+
+def test_what_an_evaluation_found_is_in_the_status() -> None:
+    figure = Figure("curated", "ndcg@10", 0.61, 0.55, 0.66)
+    found = Evaluation("u", 1767322800, True, 40, 0, (("ndcg@10>=0.5", True),), (figure,))
+    status = build(view(evaluation=found))
+    assert status["evaluation"] == {
+        "finishedAt": "2026-01-02T03:00:00Z",
+        "passed": True,
+        "questions": 40,
+        "failed": 0,
+        "gates": [{"gate": "ndcg@10>=0.5", "passed": True}],
+        "figures": [{"set": "curated", "measure": "ndcg@10", "value": 0.61, "low": 0.55, "high": 0.66}],
+    }
+    assert build(view(invalid="x"), status)["evaluation"] == status["evaluation"]
+
+
+def test_an_evaluation_without_a_report_says_why() -> None:
+    status = build(view(evaluation=Evaluation("u", 0, message="no questions")))
+    assert status["evaluation"] == {"finishedAt": "1970-01-01T00:00:00Z", "passed": False, "message": "no questions"}
 
 
 def test_an_invalid_spec_leaves_the_endpoints() -> None:

@@ -54,5 +54,5 @@ def test_the_table_covers_every_field_of_the_crd():
     assert {effect.path for effect in EFFECTS} == leaves(root_schema()["properties"]["spec"], "")
 
 
-def test_only_the_pinned_embedding_model_and_what_steers_operator_or_plan_changes_no_child():
-    assert {effect.path for effect in EFFECTS if not effect.children} == {"embedding.model"} | STEERING | PLANNING
+def test_only_what_steers_operator_or_plan_changes_no_child():
+    assert {effect.path for effect in EFFECTS if not effect.children} == STEERING | PLANNING
