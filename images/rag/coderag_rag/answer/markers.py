@@ -2,7 +2,7 @@
 
 Text is held back only while it could still become a marker, so a reader never sees an invented one, and the result
 does not depend on how the model's text was cut into pieces. `[0]` inside a code span or fence is code, not a marker.
-Outside of code, what a page would load or follow by itself becomes plain text: a marker leads to its source only.
+Outside of code, links and what a page would load become plain text: a marker leads to its source, and nothing away.
 """
 
 import re
@@ -14,7 +14,7 @@ _BRACKETS = re.compile(r"( *)([\[【［]*)([^\[\]【】［］`\n]*)")
 _LABEL_BEGINS = re.compile(r"\s*[\^#@]?\s*(?:[^\W\d]{0,12}\.?\s*[:#]?\s*#?(?:\d.*)?)?")
 _DIGITS = re.compile(r"[0-9 ,;]*")
 _OPEN_FRAGMENT = re.compile(r"(?:[\[【［][^\[\]【】［］`\n]{0,100}|</?[a-zA-Z]{0,7})\Z")
-_PLAIN = re.compile(r"[^ \[【［`<\n]+")
+_PLAIN = re.compile(r"[^ \[\]【［`<\n]+")
 _TAG_BEGINS = re.compile(r"</?[a-zA-Z]{0,7}")
 _LOADS = re.compile(
     r"</?(?:img|image|script|iframe|object|embed|svg|video|audio|style|link|meta|base|form|input)\b", re.IGNORECASE
@@ -35,6 +35,8 @@ class MarkerFilter:
         self._fence = ""
         self._ended = False
         self._breaks = ""  # characters that would make a link of what was shown last
+        self._blank = True  # nothing was shown of the line
+        self._leads = False  # its first bracket is open
         self.cited: list[int] = []
         self.dropped = 0
 
@@ -66,12 +68,16 @@ class MarkerFilter:
         return "".join(shown)
 
     def _apart(self, text: str) -> str:
-        """Keep a marker from becoming a link or the definition of one, and a link from becoming an image."""
+        """Keep brackets from becoming a link, the definition of one, or an image: all three lead out of the answer."""
         if not text:
             return text
-        marker = text.endswith("]") and text.lstrip(" ").startswith("[")
+        closes = text.endswith("]")
+        marker = closes and text.lstrip(" ").startswith("[")
         apart = " " + text if text[0] in self._breaks and not (marker and self._breaks != "[") else text
-        self._breaks = ("([:" if self._fresh else "([") if marker else "[" if text.endswith("!") else ""
+        self._leads = self._leads or (self._blank and text.lstrip(" ").startswith("["))
+        self._breaks = ("([:" if self._leads else "([") if closes else "[" if text.endswith("!") else ""
+        self._leads = self._leads and not closes and "\n" not in text
+        self._blank = text.endswith("\n") or (self._blank and not text.strip())
         return apart
 
     def _take(self) -> tuple[int, str] | None:
