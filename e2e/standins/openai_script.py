@@ -3,6 +3,8 @@
 `PUT /admin/script` takes `{"answer": TEXT, "fault": FAULT}` with FAULT one of null, 500, 503, 429, hang, cut-before,
 cut-after (as strings); `GET /admin/last-request` returns what was asked last. In the answer `{n}` stands for the number
 of context blocks that the prompt offered and `{after}` for the next one, so that a script can cite or invent.
+A script may also say `"tool_calls"` (a list of OpenAI's), which come after the text whether or not tools were offered,
+and `"piece"`, how many characters a streamed piece has. `stream_options.include_usage` adds the usage to a stream.
 """
 
 import json
@@ -39,7 +41,7 @@ class ScriptHandler(Handler):
         """Take a new script."""
         body = self.read_body()
         if self.path == "/admin/script" and self.is_admin():
-            self.script.update({"fault": None, **json.loads(body)})
+            self.script.update({"fault": None, "tool_calls": None, "piece": None, **json.loads(body)})
             self.answer_json(200, {"script": "taken"})
         elif self.path != "/admin/script":
             self.answer_json(404, {"error": {"message": "no such route"}})
@@ -60,9 +62,15 @@ class ScriptHandler(Handler):
 
     def complete(self, text: str, request: dict[str, Any]) -> None:
         """Send the whole answer."""
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 1, "completion_tokens": len(text.split()), "total_tokens": 1 + len(text.split())}
-        self.answer_json(200, {**envelope(request, "chat.completion"), "choices": [choice], "usage": usage})
+        calls = self.script.get("tool_calls")
+        message = {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
+        choice = {"index": 0, "message": message, "finish_reason": self.reason()}
+        body = {**envelope(request, "chat.completion"), "choices": [choice], "usage": count(text)}
+        self.answer_json(200, body)
+
+    def reason(self) -> str:
+        """Return why the answer ends."""
+        return "tool_calls" if self.script.get("tool_calls") else "stop"
 
     def stream(self, text: str, request: dict[str, Any], fault: str | None) -> None:
         """Send the answer in pieces that split markers on purpose."""
@@ -73,15 +81,21 @@ class ScriptHandler(Handler):
         self.close_connection = True
         if fault == "cut-before":
             return
-        pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
+        size = int(self.script.get("piece") or 3)
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
         for number, piece in enumerate(pieces):
             if fault == "cut-after" and number == 2:
                 return
             self.event(request, {"content": piece}, None)
-        self.event(request, {}, "stop")
+        for place, call in enumerate(self.script.get("tool_calls") or []):
+            self.event(request, {"tool_calls": [{"index": place, **call}]}, None)
+        self.event(request, {}, self.reason())
+        if (request.get("stream_options") or {}).get("include_usage"):
+            chunk = {**envelope(request, "chat.completion.chunk"), "choices": [], "usage": count(text)}
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
         self.wfile.write(b"data: [DONE]\n\n")
 
-    def event(self, request: dict[str, Any], delta: dict[str, str], finish: str | None) -> None:
+    def event(self, request: dict[str, Any], delta: dict[str, Any], finish: str | None) -> None:
         """Send one chunk."""
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         chunk = {**envelope(request, "chat.completion.chunk"), "choices": [choice]}
@@ -92,6 +106,12 @@ class ScriptHandler(Handler):
 def envelope(request: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return what every completion carries."""
     return {"id": "scripted-1", "object": kind, "created": int(time.time()), "model": request.get("model", "scripted")}
+
+
+def count(text: str) -> dict[str, int]:
+    """Return a usage: a word is a token."""
+    words = len(text.split())
+    return {"prompt_tokens": 1, "completion_tokens": words, "total_tokens": 1 + words}
 
 
 def fill(answer: str, request: dict[str, Any]) -> str:

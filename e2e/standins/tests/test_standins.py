@@ -151,6 +151,20 @@ def test_a_stream_says_the_same_as_a_whole_answer(scripted):
     assert "".join(json.loads(line)["choices"][0]["delta"].get("content", "") for line in lines) == whole
 
 
+def test_calls_of_tools_come_after_the_text_until_the_next_script(scripted):
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    scripted.put("/admin/script", json={"answer": "one two", "tool_calls": [call], "piece": 4})
+    choice = ask(scripted).json()["choices"][0]
+    assert (choice["message"]["tool_calls"], choice["finish_reason"]) == ([call], "tool_calls")
+    told = ask(scripted, stream=True, stream_options={"include_usage": True}).text
+    chunks = [json.loads(line[6:]) for line in told.splitlines() if line.startswith("data: {")]
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    assert deltas == [{"content": "one "}, {"content": "two"}, {"tool_calls": [{"index": 0, **call}]}, {}]
+    assert chunks[-1]["usage"]["completion_tokens"] == 2
+    scripted.put("/admin/script", json={"answer": "plain"})
+    assert ask(scripted).json()["choices"][0]["finish_reason"] == "stop"
+
+
 @pytest.mark.parametrize("code", [429, 500, 503])
 def test_a_scripted_failure_has_its_status(scripted, code):
     scripted.put("/admin/script", json={"fault": str(code)})
