@@ -6,12 +6,13 @@ is hashed into one identity, and each identity has a collection of its own.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-CHUNKER_VERSION = "cast-600/1"
+CHUNKER_VERSION = "cast-600/2"
 # The keyword tokens shape stored vectors as the header does, so they are versioned together.
 TEMPLATE_VERSION = "header/1+keyword/1"
-REDACTION_VERSION = "patterns/1"
+REDACTION_VERSION = "patterns/2"
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,15 @@ class EmbeddingModel:
 
 def index_identity(model: EmbeddingModel) -> str:
     """Return the identity (64 hex digits) of an index built with this model and this code."""
-    parts = asdict(model) | {
-        "chunker": CHUNKER_VERSION,
-        "template": TEMPLATE_VERSION,
-        "redaction": REDACTION_VERSION,
-    }
+    versions = {"chunker": CHUNKER_VERSION, "template": TEMPLATE_VERSION, "redaction": REDACTION_VERSION}
+    return _digest(asdict(model) | versions)
+
+
+def model_identity(model: EmbeddingModel) -> str:
+    """Return the identity (64 hex digits) of the vectors that a model gives: what a vector of a text depends on."""
+    return _digest(asdict(model))
+
+
+def _digest(parts: Mapping[str, object]) -> str:
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -17,6 +17,8 @@ class EmptyRepository(GitError):  # noqa: N818 - reads as the state it names
 
 _CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
 _CAUSES = (
+    (r"load key .*(invalid format|error in libcrypto)", "the SSH key cannot be read: it must have no passphrase"),
+    (r"host key verification failed", "the SSH host key is not known: put known_hosts beside the key"),
     (
         r"authentication failed|could not read (username|password)|permission denied|error: 40[13]",
         "authentication failed: check the credentials of this repository",
@@ -28,7 +30,6 @@ _CAUSES = (
     ),
     (r"could not resolve host", "the host name cannot be resolved: check the URL and the cluster's DNS"),
     (r"certificate|ssl", "the TLS certificate is not trusted: add the CA bundle"),
-    (r"host key verification failed", "the SSH host key is not known: put known_hosts beside the key"),
     (r"transport '.*' not allowed", "this protocol is not allowed: use https or ssh"),
     (
         r"unable to connect|failed to connect|couldn't connect|connection (refused|timed out|reset)|no route to host"

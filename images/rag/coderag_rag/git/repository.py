@@ -1,9 +1,10 @@
 """One remote repository: which commit a ref is at, its files, and their content.
 
-Only the wanted ref is fetched, one commit deep. What changed is found by comparing file lists and not commits, so
-force-pushes, rewritten history and a lost volume need no special care.
+Only wanted refs are fetched, one commit deep and without submodules. What changed is found by comparing file lists and
+not commits, so force-pushes, rewritten history and a lost volume need no special care.
 """
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -14,9 +15,9 @@ from shutil import rmtree
 from coderag_rag.git.blobs import BlobReader
 from coderag_rag.git.command import Git, end
 from coderag_rag.git.errors import EmptyRepository, GitError, UnknownRef
+from coderag_rag.git.history import Change, read_history
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_FETCHED = "refs/coderag/wanted"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Repository:
 
     def __init__(self, git: Git, url: str, directory: Path) -> None:
         self._git, self._url, self._directory = git, url, directory
+
+    def elsewhere(self, directory: Path) -> "Repository":
+        """Return the same remote with another local copy."""
+        return Repository(self._git, self._url, directory)
 
     async def resolve(self, ref: str) -> Target:
         """Ask the remote which commit a branch, tag, full ref name, commit or HEAD is."""
@@ -87,16 +92,24 @@ class Repository:
         if not (self._directory / "HEAD").exists():
             kind = "sha256" if len(target.commit) == 64 else "sha1"
             await self._git.run("init", "--quiet", "--bare", f"--object-format={kind}", str(self._directory))
-        refspec = f"+{target.name}:{_FETCHED}"
+        fetched = f"refs/coderag/{hashlib.sha256(target.name.encode()).hexdigest()[:16]}"
+        refspec = f"+{target.name}:{fetched}"
         fetch = (*self._in(), "fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
+        fetch += ("--no-recurse-submodules",)
         try:
             await self._git.run(*fetch, "--depth=1", "--", self._url, refspec)
         except GitError as error:
             if "shallow" not in str(error):  # plain file servers cannot cut history
                 raise
             await self._git.run(*fetch, "--", self._url, refspec)
-        _, output = await self._git.run(*self._in(), "rev-parse", "--verify", f"{_FETCHED}^{{commit}}")
+        _, output = await self._git.run(*self._in(), "rev-parse", "--verify", f"{fetched}^{{commit}}")
         return output.decode().strip()
+
+    async def history(self, ref: str, depth: int) -> list[Change]:
+        """Return what the newest commits of a ref changed; raises GitError."""
+        directory = self._directory.with_name(f"{self._directory.name}.history")
+        target = await self.resolve(ref)
+        return await read_history(self._git, self._url, target.name, target.commit, directory, depth)
 
     async def files(self, commit: str) -> list[TreeFile]:
         """Return every entry of the commit's tree."""

@@ -1,24 +1,28 @@
-"""`python -m coderag_rag.ingestion`: read the settings, then serve until SIGTERM."""
+"""`python -m coderag_rag.ingestion`: read the settings, then serve until SIGTERM; with `dry-run` look at a remote."""
 
 import logging
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 
 from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.http.logs import configure_logging
+from coderag_rag.ingestion.command import dry_run
 from coderag_rag.ingestion.service import build_app
 from coderag_rag.ingestion.settings import Settings
 
 logger = logging.getLogger("coderag_rag.ingestion")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the worker; a wrong setting ends it at once with a message that names the setting."""
+    if arguments:
+        return dry_run(arguments)
     configure_logging(os.environ.get("LOG_LEVEL", "INFO"))
     try:
         settings = Settings.read(Environment(os.environ))
@@ -34,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from coderag_rag.ingestion.sync import Read
+from coderag_rag.ingestion.embedder import Embedder
+from coderag_rag.ingestion.reading import Read
 
 
 class SyncMetrics:
@@ -17,10 +18,18 @@ class SyncMetrics:
         self.documents = Counter("coderag_documents", "Files read, by chunker", ["chunker"], registry=registry)
         self.embeddings = Counter("coderag_embeddings", "Chunks embedded", registry=registry)
         self.truncated = Counter("coderag_embeddings_truncated", "Chunks cut to the model's length", registry=registry)
-        self.served = Gauge("coderag_served_chunks", "Chunks served", ["repository"], registry=registry)
+        self.reused = Counter("coderag_embeddings_reused", "Chunks whose vector was known", registry=registry)
+        self.webhooks = Counter("coderag_webhooks", "Webhooks by outcome", ["outcome"], registry=registry)
+        self.served = Gauge("coderag_served_chunks", "Chunks served", ["repository", "ref"], registry=registry)
         self.queued = Gauge("coderag_sync_queue", "Syncs that wait", registry=registry)
 
     def read(self, result: Read) -> None:
         """Count the files of a sync by the chunker that split them."""
         for chunker, files in result.documents.items():
             self.documents.labels(chunker).inc(files)
+
+    def embedded(self, embedder: Embedder) -> None:
+        """Count what an embedder did."""
+        self.embeddings.inc(embedder.embedded)
+        self.truncated.inc(embedder.truncated)
+        self.reused.inc(embedder.reused)

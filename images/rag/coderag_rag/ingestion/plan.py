@@ -7,37 +7,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from coderag_rag.chunking.languages import TEXT, language_of
-from coderag_rag.chunking.selection import skip_by_name
 from coderag_rag.git.repository import TreeFile
+from coderag_rag.ingestion.selection import select_files
+from coderag_rag.ingestion.source import Source
 from coderag_rag.store.manifest import Served
-from coderag_rag.store.schema import Entry, Skipped
+from coderag_rag.store.schema import Entry, HeadPayload, Skipped
 
-_LINK, _SUBMODULE = "120000", "160000"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The files of a commit that are worth reading, and the others with the reason."""
-
-    paths_of: Mapping[str, tuple[str, ...]]
-    skipped: tuple[Skipped, ...]
+# How often a file may stop the chunker before it is left alone: a crowded machine can be the cause, too.
+_MOST_TRIES = 3
+Names = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The difference between what is wanted and what is served."""
+    """The difference between what is wanted and what is served. Keys are blobs.
 
-    paths_of: Mapping[str, tuple[str, ...]]
+    `read`: to be read; `known`: in the index, with their language; `counts`: their chunks; `remembered`: what earlier
+    syncs noted of them; `avoided`: those of them that need not be read again; `moved`: new paths; `joined` and `left`:
+    new holders; `others` and `all_paths`: holders and paths besides and with this source; `siblings`: the heads of the
+    same repository that stay.
+    """
+
+    repository: str
+    paths_of: Names
     skipped: tuple[Skipped, ...]
     read: tuple[str, ...]
     known: Mapping[str, str]
-    notes: Mapping[str, str]
-    moved: Mapping[str, tuple[str, ...]]
-    joined: Mapping[str, tuple[str, ...]]
-    left: Mapping[str, tuple[str, ...]]
-    others: Mapping[str, tuple[str, ...]]
-    all_paths: Mapping[str, tuple[str, ...]]
-    repository: str
+    counts: Mapping[str, int]
+    remembered: Mapping[str, Skipped]
+    avoided: frozenset[str]
+    moved: Names
+    joined: Names
+    left: Names
+    others: Names
+    all_paths: Names
+    siblings: tuple[HeadPayload, ...]
 
     def repositories(self, blob: str) -> tuple[str, ...]:
         """Return every repository that holds a blob once this plan is served."""
@@ -49,33 +53,14 @@ class Plan:
         rows = ((path, blob) for blob, paths in self.paths_of.items() if blob in found for path in paths)
         return [Entry(path, blob, _language(path, found[blob])) for path, blob in sorted(rows)]
 
+    def tries(self, blob: str) -> int:
+        """Return how often a blob has stopped the chunker so far."""
+        return self.remembered[blob].tries if blob in self.remembered else 0
+
 
 def _language(path: str, of_blob: str) -> str:
     named = language_of(path)
     return of_blob if named == TEXT else named
-
-
-def _reason(file: TreeFile) -> str:
-    if file.mode == _SUBMODULE:
-        return "submodule: add it as a repository of its own"
-    if file.path.encode("utf-8", "replace").decode() != file.path:
-        return "the path is not UTF-8"
-    return skip_by_name(file.path, file.size)
-
-
-def select_files(files: Iterable[TreeFile]) -> Selection:
-    """Sort out what is not read at all. Symbolic links are left out: their targets are files of their own."""
-    paths: dict[str, list[str]] = {}
-    skipped: list[Skipped] = []
-    for file in files:
-        if file.mode == _LINK:
-            continue
-        reason = _reason(file)
-        if reason:
-            skipped.append(Skipped(file.path.encode("utf-8", "replace").decode(), reason))
-        else:
-            paths.setdefault(file.blob, []).append(file.path)
-    return Selection({blob: tuple(sorted(found)) for blob, found in paths.items()}, tuple(skipped))
 
 
 def _group(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -85,38 +70,64 @@ def _group(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {key: tuple(sorted(values)) for key, values in found.items()}
 
 
-def _notes(own: Sequence[Served]) -> dict[str, str]:
-    """What earlier syncs noted about blobs that are served all the same, such as a file that cannot be parsed."""
-    notes: dict[str, str] = {}
-    for served in own:
-        reasons = {row["path"]: row["reason"] for row in served.head.skipped}
-        notes |= {entry.blob: reasons[entry.path] for entry in served.entries if entry.path in reasons}
-    return notes
+def _paths(served: Iterable[Served]) -> Names:
+    return _group((entry.blob, entry.path) for one in served for entry in one.entries)
 
 
-def plan_sync(repository: str, files: Iterable[TreeFile], served: Sequence[Served]) -> Plan:
+def holders(served: Iterable[Served]) -> Names:
+    """Return which repositories hold each blob."""
+    return _group((entry.blob, one.head.repository) for one in served for entry in one.entries)
+
+
+def _merged(first: Names, second: Names) -> Names:
+    return {blob: tuple(sorted({*first.get(blob, ()), *second.get(blob, ())})) for blob in first.keys() | second.keys()}
+
+
+def _remembered(repository: str, served: Iterable[Served]) -> dict[str, Skipped]:
+    rows = (row for one in served if one.head.repository == repository for row in one.head.skipped)
+    noted = (Skipped.from_row(row) for row in rows)
+    return {one.blob: one for one in noted if one.blob}
+
+
+def plan_sync(source: Source, files: Iterable[TreeFile], served: Sequence[Served]) -> Plan:
     """Compare the files of a commit with all served manifests."""
-    selection = select_files(files)
+    selection = select_files(files, source.wanted)
     wanted = selection.paths_of
-    own = [one for one in served if one.head.repository == repository]
-    rest = [one for one in served if one.head.repository != repository]
-    languages = {entry.blob: entry.language for one in (*rest, *own) for entry in one.entries}
-    others = _group((entry.blob, one.head.repository) for one in rest for entry in one.entries)
-    other_paths = _group((entry.blob, entry.path) for one in rest for entry in one.entries)
-    own_paths = _group((entry.blob, entry.path) for one in own for entry in one.entries)
+    rest = [one for one in served if not source.replaces(one.head)]
+    counts = {blob: count for one in served for blob, count in one.counts.items()}
+    languages = {entry.blob: entry.language for one in served for entry in one.entries if entry.blob in counts}
     known = {blob: languages[blob] for blob in wanted if blob in languages}
-    all_paths = {blob: tuple(sorted({*paths, *other_paths.get(blob, ())})) for blob, paths in wanted.items()}
-    before = {blob: tuple(sorted({*own_paths.get(blob, ()), *other_paths.get(blob, ())})) for blob in known}
+    remembered = {blob: note for blob, note in _remembered(source.name, served).items() if blob in wanted}
+    avoided = {blob for blob, note in remembered.items() if blob not in known and _hopeless(note)}
+    others, paths_before, paths_after = holders(rest), _paths(served), _merged(wanted, _paths(rest))
+    read = tuple(blob for blob in wanted if blob not in known and blob not in avoided)
+    before = holders(served)
+    after = _merged(others, dict.fromkeys(known, (source.name,)))
     return Plan(
+        repository=source.name,
         paths_of=wanted,
         skipped=selection.skipped,
-        read=tuple(blob for blob in wanted if blob not in known),
+        read=read,
         known=known,
-        notes={blob: note for blob, note in _notes(own).items() if blob in known},
-        moved={blob: all_paths[blob] for blob in known if all_paths[blob] != before[blob]},
-        joined={b: tuple(sorted({repository, *others.get(b, ())})) for b in known if b not in own_paths},
-        left={blob: others.get(blob, ()) for blob in own_paths if blob not in wanted},
+        counts={blob: counts[blob] for blob in known},
+        remembered=remembered,
+        avoided=frozenset(avoided),
+        moved={
+            blob: paths_after[blob]
+            for blob, paths in paths_before.items()
+            if blob in after and blob not in read and paths_after[blob] != paths
+        },
+        joined={blob: after[blob] for blob in known if after[blob] != before[blob]},
+        left={
+            blob: after.get(blob, ())
+            for blob, names in before.items()
+            if blob not in known and blob not in read and after.get(blob, ()) != names
+        },
         others=others,
-        all_paths=all_paths,
-        repository=repository,
+        all_paths={blob: paths_after[blob] for blob in wanted},
+        siblings=tuple(one.head for one in rest if one.head.repository == source.name),
     )
+
+
+def _hopeless(note: Skipped) -> bool:
+    return note.tries == 0 or note.tries >= _MOST_TRIES

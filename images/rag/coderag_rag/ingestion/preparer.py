@@ -16,6 +16,8 @@ from coderag_rag.chunking.languages import language_of
 from coderag_rag.git.command import end
 
 _START_SECONDS = 60.0
+# In the place of a chunker's name, for a file that took too long or ended the process.
+STOPPED = "stopped"
 COMMAND = (sys.executable, "-m", "coderag_rag.chunking")
 
 
@@ -42,7 +44,7 @@ class Preparer:
                 await self._stop()  # its answer would be taken for the next file's
                 raise
             await self._stop()
-            return Document(language_of(paths[0]), "none", reason)
+            return Document(language_of(paths[0]), STOPPED, reason, causes=[STOPPED])
 
     async def aclose(self) -> None:
         """End the child process."""

@@ -1,6 +1,8 @@
-"""The queue of syncs: bounded, and with each repository in it at most once."""
+"""The queue of syncs: bounded, each source in it at most once, and one sync of a repository at a time."""
 
 import asyncio
+
+from coderag_rag.ingestion.source import Key
 
 
 class QueueFull(Exception):  # noqa: N818 - reads as the state it names
@@ -8,33 +10,39 @@ class QueueFull(Exception):  # noqa: N818 - reads as the state it names
 
 
 class SyncQueue:
-    """Names that wait for a sync. A repository whose sync runs may wait once more, for what changed meanwhile."""
+    """Sources that wait for a sync. One whose sync runs may wait once more, for what changed meanwhile."""
 
     def __init__(self, size: int) -> None:
-        self._queue: asyncio.Queue[str] = asyncio.Queue(size)
-        self._waiting: set[str] = set()
-        self._running: dict[str, asyncio.Lock] = {}
+        self._size = size
+        self._waiting: dict[Key, None] = {}
+        self._running: set[str] = set()
+        self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, name: str) -> bool:
+    def put(self, key: Key) -> bool:
         """Ask for a sync; False when one is waiting already."""
-        if name in self._waiting:
+        if key in self._waiting:
             return False
-        try:
-            self._queue.put_nowait(name)
-        except asyncio.QueueFull:
-            raise QueueFull(f"{len(self._waiting)} syncs wait already") from None
-        self._waiting.add(name)
+        if len(self._waiting) >= self._size:
+            raise QueueFull(f"{len(self._waiting)} syncs wait already")
+        self._waiting[key] = None
+        self._changed.set()
         return True
 
-    async def get(self) -> str:
-        """Wait for the next name."""
-        name = await self._queue.get()
-        self._waiting.discard(name)
-        return name
+    async def get(self) -> Key:
+        """Wait for the next source whose repository is at rest; call `done` with it afterwards."""
+        while True:
+            ready = next((key for key in self._waiting if key.name not in self._running), None)
+            if ready:
+                del self._waiting[ready]
+                self._running.add(ready.name)
+                return ready
+            self._changed.clear()
+            await self._changed.wait()
 
-    def turn(self, name: str) -> asyncio.Lock:
-        """Return the lock that lets one sync of a repository run at a time."""
-        return self._running.setdefault(name, asyncio.Lock())
+    def done(self, key: Key) -> None:
+        """Say that the sync has ended."""
+        self._running.discard(key.name)
+        self._changed.set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as attribute
 
 from qdrant_client import models
 
@@ -50,6 +51,19 @@ class NewChunk:
         )
         vectors = {KEYWORD: self.keyword} | ({} if dense is None else {DENSE: dense})
         return models.PointStruct(id=self.id, vector=vectors, payload=payload.to_payload())
+
+
+@dataclass
+class Stored:
+    """The points of a blob, and the repository lists that they carry: one, if all is well."""
+
+    ids: list[str] = attribute(default_factory=list)
+    holders: set[tuple[str, ...]] = attribute(default_factory=set)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks are stored."""
+        return len(self.ids)
 
 
 class ChunkStore:
@@ -131,11 +145,31 @@ class ChunkStore:
             chosen = models.FilterSelector(filter=both(field("kind", CHUNK), any_of("blob", part)))
             await self._call("delete", self._collection, points_selector=chosen, wait=True)
 
-    async def blobs(self) -> dict[str, set[tuple[str, ...]]]:
-        """Return every stored blob with the repository lists that its chunks carry."""
-        found: dict[str, set[tuple[str, ...]]] = {}
-        options = {"with_payload": ["blob", "repositories"], "with_vectors": False}
-        for record in await scroll(self._call, self._collection, both(field("kind", CHUNK)), **options):
-            payload = record.payload or {}
-            found.setdefault(payload["blob"], set()).add(tuple(payload["repositories"]))
+    async def census(self, where: Sequence[str] | None = None) -> dict[str, "Stored"]:
+        """Return every stored blob, or those of the given ones that are stored, with what is known of its chunks."""
+        found: dict[str, Stored] = {}
+        for conditions in [[]] if where is None else [[any_of("blob", part)] for part in batches(where, _BATCH)]:
+            chosen = both(field("kind", CHUNK), *conditions)
+            options = {"with_payload": ["blob", "repositories"], "with_vectors": False}
+            for record in await scroll(self._call, self._collection, chosen, **options):
+                payload = record.payload or {}
+                one = found.setdefault(payload["blob"], Stored())
+                one.ids.append(str(record.id))
+                one.holders.add(tuple(payload["repositories"]))
         return found
+
+    async def unequal(self, expected: Mapping[str, int]) -> list[str]:
+        """Return the blobs that do not have as many chunks as expected. Cheap when all is well."""
+        if await self.count(expected) == sum(expected.values()):
+            return []
+        stored = await self.census(sorted(expected))
+        return [blob for blob, count in expected.items() if (stored[blob].chunks if blob in stored else 0) != count]
+
+    async def prune(self, blobs: Sequence[str], ids: Collection[str]) -> None:
+        """Delete the chunks of blobs that are not among the given points."""
+        keep = set(ids)
+        for part in batches(blobs, _BATCH):
+            stored = [point for one in (await self.census(part)).values() for point in one.ids]
+            surplus = [point for point in stored if point not in keep]
+            if surplus:
+                await self._call("delete", self._collection, points_selector=surplus, wait=True)

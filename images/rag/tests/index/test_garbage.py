@@ -1,8 +1,8 @@
 """What nothing serves any more is removed, and nothing else."""
 
 import pytest
-from coderag_rag.ingestion.garbage import reconcile, retire_repositories
-from coderag_rag.store.collection import live_collection
+from coderag_rag.ingestion.garbage import Reconciled, reconcile, retire
+from coderag_rag.ingestion.source import Key
 from coderag_rag.store.filters import both, field
 from coderag_rag.store.manifest import scroll
 from coderag_rag.store.schema import PAGE
@@ -24,7 +24,7 @@ async def two(bench):
 
 async def test_a_repository_that_is_no_longer_configured_goes_with_all_that_only_it_held(two):
     index = await two.index()
-    assert await retire_repositories(index, {"one"}) == ["two"]
+    assert await retire(index, {"one": ("main",)}) == [Key("two", "main")]
     assert await two.served_texts("two") == {}
     assert {chunk["symbols"][0]: chunk["repositories"] for chunk in await two.chunks()} == {
         "shared": ["one"],
@@ -36,7 +36,7 @@ async def test_a_repository_that_is_no_longer_configured_goes_with_all_that_only
 
 async def test_configured_repositories_are_left_alone(two):
     writes = len(two.qdrant.writes)
-    assert await retire_repositories(await two.index(), {"one", "two", "three"}) == []
+    assert await retire(await two.index(), dict.fromkeys(("one", "two", "three"), ("main",))) == []
     assert len(two.qdrant.writes) == writes
 
 
@@ -45,10 +45,10 @@ async def test_reconciling_removes_orphans_and_corrects_holders(two):
     await index.chunks.set_repositories({(await two.chunks())[0]["blob"]: ("nobody",)})
     stray = two.remote("stray")
     stray.commit({"stray.py": "def stray():\n    pass\n"})
-    two.qdrant.kill_at = len(two.qdrant.writes) + 1
+    two.qdrant.kill_at = len(two.qdrant.writes) + 3
     assert await two.attempt(two.source("stray", stray)) == "killed"
     two.qdrant.kill_at = None
-    assert await reconcile(index) == (1, 1)
+    assert await reconcile(index) == Reconciled(1, 1, frozenset())
     assert {chunk["symbols"][0]: chunk["repositories"] for chunk in await two.chunks()} == {
         "shared": ["one", "two"],
         "one": ["one"],
@@ -58,7 +58,7 @@ async def test_reconciling_removes_orphans_and_corrects_holders(two):
 
 async def test_reconciling_what_is_right_changes_nothing(two):
     before = await two.chunks()
-    assert await reconcile(await two.index()) == (0, 0)
+    assert await reconcile(await two.index()) == Reconciled(0, 0, frozenset())
     assert await two.chunks() == before
     assert set(await two.served_texts("two")) == {"shared.py", "two.py"}
 
@@ -69,7 +69,7 @@ async def test_pages_of_a_crashed_sync_are_removed(two):
     source = two.source("three", remote)
     await two.sync(source)
     remote.commit({"b.txt": "more\n"})
-    two.qdrant.kill_at = len(two.qdrant.writes) + 2  # chunk and page are written, the head is not
+    two.qdrant.kill_at = len(two.qdrant.writes) + 4  # lease, chunk and page are written, the head is not
     assert await two.attempt(source) == "killed"
     two.qdrant.kill_at = None
     index = await two.index()
@@ -77,35 +77,3 @@ async def test_pages_of_a_crashed_sync_are_removed(two):
     pages = await scroll(two.call, index.collection, both(field("kind", PAGE), field("repository", "three")))
     assert len(pages) == 1
     assert await two.served_texts("three") == {"a.txt": "words\n"}
-
-
-async def test_the_alias_appears_with_the_first_index(bench):
-    index = await bench.index()
-    assert await live_collection(bench.call) is None
-    await index.settle_alias({"app"})
-    assert await live_collection(bench.call) == index.collection
-
-
-async def test_a_new_model_goes_live_only_when_it_serves_all_that_was_served(bench):
-    remotes = {name: bench.remote(name) for name in ("one", "two")}
-    old = await bench.index()
-    for name, remote in remotes.items():
-        remote.commit({f"{name}.py": CODE})
-        await bench.sync(bench.source(name, remote))
-    await old.settle_alias(set(remotes))
-    bench.embedding.model, bench.embedding.dimensions = "better", 6
-    opener = bench.opener()
-    new = await opener.current()
-    assert new.collection != old.collection
-    await bench.sync(bench.source("one", remotes["one"]), new)
-    await new.settle_alias(set(remotes))
-    assert await live_collection(bench.call) == old.collection
-    assert await opener.drop_replaced() == []
-    await bench.sync(bench.source("two", remotes["two"]), new)
-    await new.settle_alias(set(remotes))
-    assert await live_collection(bench.call) == new.collection
-    assert await opener.drop_replaced() == [old.collection]
-
-
-async def test_nothing_is_dropped_before_an_index_is_open(bench):
-    assert await bench.opener().drop_replaced() == []

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from coderag_rag.git.repository import TreeFile
-from coderag_rag.ingestion.plan import plan_sync, select_files
+from coderag_rag.ingestion.plan import plan_sync
+from coderag_rag.ingestion.selection import select_files
+from coderag_rag.ingestion.source import Source
 from coderag_rag.store.manifest import Served
 from coderag_rag.store.schema import Entry, HeadPayload
 from hypothesis import given
@@ -13,9 +15,14 @@ HEAD = HeadPayload("app", "main", "c" * 40, 1, 1, 1, 1, 1, "now", "i" * 64, [])
 TREES = st.dictionaries(st.sampled_from([f"d{n}/f{n}.py" for n in range(6)]), st.sampled_from("abcdef"), max_size=6)
 
 
-def served(repository, tree):
+APP = Source("app", "main", None, refs=("main", "next"))
+
+
+def served(repository, tree, ref="main"):
     return Served(
-        replace(HEAD, repository=repository), tuple(Entry(path, blob, "python") for path, blob in tree.items())
+        replace(HEAD, repository=repository, ref=ref),
+        tuple(Entry(path, blob, "python") for path, blob in tree.items()),
+        dict.fromkeys(tree.values(), 1),
     )
 
 
@@ -25,7 +32,7 @@ def files(tree):
 
 @given(TREES, TREES, TREES)
 def test_every_blob_is_read_known_or_left_and_the_manifest_is_the_tree(before, now, other):
-    plan = plan_sync("app", files(now), [served("app", before), served("other", other)])
+    plan = plan_sync(APP, files(now), [served("app", before), served("other", other)])
     in_index = set(before.values()) | set(other.values())
     assert set(plan.read) == set(now.values()) - in_index
     assert set(plan.known) == set(now.values()) & in_index
@@ -37,31 +44,31 @@ def test_every_blob_is_read_known_or_left_and_the_manifest_is_the_tree(before, n
 
 @given(TREES, TREES)
 def test_the_same_tree_again_changes_nothing(tree, other):
-    plan = plan_sync("app", files(tree), [served("app", tree), served("other", other)])
+    plan = plan_sync(APP, files(tree), [served("app", tree), served("other", other)])
     assert (plan.read, plan.moved, plan.joined, plan.left) == ((), {}, {}, {})
 
 
 @given(TREES, TREES)
 def test_content_of_another_repository_is_joined_and_never_read(now, other):
-    plan = plan_sync("app", files(now), [served("other", other)])
+    plan = plan_sync(APP, files(now), [served("other", other)])
     assert set(plan.joined) == set(now.values()) & set(other.values())
     assert all(plan.repositories(blob) == ("app", "other") for blob in plan.joined)
 
 
 def test_a_moved_file_is_moved_and_nothing_else():
-    plan = plan_sync("app", files({"new/b.py": "x"}), [served("app", {"old/a.py": "x"})])
+    plan = plan_sync(APP, files({"new/b.py": "x"}), [served("app", {"old/a.py": "x"})])
     assert plan.moved == {"x": ("new/b.py",)}
     assert plan.read == ()
     assert plan.left == {}
 
 
 def test_a_new_suffix_changes_the_language_in_the_manifest():
-    plan = plan_sync("app", files({"a.ts": "x", "b": "x"}), [served("app", {"a.py": "x"})])
+    plan = plan_sync(APP, files({"a.ts": "x", "b": "x"}), [served("app", {"a.py": "x"})])
     assert [(entry.path, entry.language) for entry in plan.entries({})] == [("a.ts", "typescript"), ("b", "python")]
 
 
 def test_a_file_that_was_skipped_is_not_in_the_manifest():
-    plan = plan_sync("app", files({"a.py": "x", "b.py": "y"}), [])
+    plan = plan_sync(APP, files({"a.py": "x", "b.py": "y"}), [])
     assert [entry.path for entry in plan.entries({"x": "python"})] == ["a.py"]
 
 

@@ -9,6 +9,7 @@ from coderag_rag.env import Environment
 from coderag_rag.ingestion import __main__ as program
 from coderag_rag.ingestion.service import build_app, build_sources
 from coderag_rag.ingestion.settings import Settings
+from coderag_rag.ingestion.source import Key
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_it_starts_without_its_dependencies_and_says_what_is_missing(envir
 
 
 def test_each_repository_has_its_own_copy_and_credentials(environment, tmp_path):
-    _, source = build_sources(Settings.read(Environment(environment)), tmp_path)["app"]
+    _, source = build_sources(Settings.read(Environment(environment)), tmp_path)[Key("app", "main")]
     assert (source.name, source.ref) == ("app", "main")
     assert (tmp_path / "askpass").stat().st_mode & 0o777 == 0o700
 

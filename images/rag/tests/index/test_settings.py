@@ -5,7 +5,8 @@ import json
 import pytest
 from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.ingestion.__main__ import main
-from coderag_rag.ingestion.settings import Settings, parse_config
+from coderag_rag.ingestion.repositories import parse_config
+from coderag_rag.ingestion.settings import Settings
 
 GOOD = {"name": "app", "url": "https://host/app.git", "ref": "main", "schedule": "*/15 * * * *", "credentialsDir": None}
 
@@ -29,7 +30,7 @@ def environment(tmp_path):
 
 def test_the_documented_environment_is_enough(environment):
     settings = Settings.read(Environment(environment))
-    assert [repository.name for repository in settings.repositories] == ["app"]
+    assert [repository.name for repository in settings.config.repositories] == ["app"]
     assert settings.qdrant.url == "http://qdrant:6333"
     assert (settings.qdrant.max_retries, settings.qdrant.retry_min_wait, settings.qdrant.retry_max_wait) == (3, 2, 10)
     assert (settings.port, settings.qdrant.timeout, settings.embedding.timeout) == (8005, 30, 30)
@@ -40,7 +41,7 @@ def test_the_documented_environment_is_enough(environment):
     "url", ["git@host:team/app.git", "ssh://git@host/app.git", "http://host/app", "https://host/a.git"]
 )
 def test_these_addresses_are_accepted(url):
-    assert parse_config(config(url=url))[0].url == url
+    assert parse_config(config(url=url)).repositories[0].url == url
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_wrong_file_is_refused(text, message):
 
 def test_a_file_address_needs_permission(tmp_path):
     url = f"file://{tmp_path}"
-    assert parse_config(config(url=url), allow_file=True)[0].url == url
+    assert parse_config(config(url=url), allow_file=True).repositories[0].url == url
 
 
 @pytest.mark.parametrize(

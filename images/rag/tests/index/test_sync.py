@@ -3,7 +3,7 @@
 import pytest
 from coderag_rag.ingestion.garbage import reconcile
 from coderag_rag.store.calls import StoreError, StoreUnavailable
-from coderag_rag.store.schema import KEYWORD
+from coderag_rag.store.schema import CHUNK, KEYWORD
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ async def test_an_interrupted_index_is_finished_without_embedding_twice(bench):
     remote.commit({"a.py": CODE, "b.py": "def other():\n    return 2\n"})
     source = bench.source("app", remote)
     await bench.index()
-    bench.qdrant.kill_at = len(bench.qdrant.writes) + 1  # the chunks are written, the page is not
+    bench.qdrant.kill_at = len(bench.qdrant.writes) + 3  # lease and chunks are written, the page is not
     assert await bench.attempt(source) == "killed"
     assert len(bench.embedding.texts) == 2
     bench.qdrant.kill_at = None
@@ -109,20 +109,20 @@ async def test_content_of_another_repository_is_shared_and_survives_its_removal(
     assert shared["repositories"] == ["one"]
 
 
-async def test_files_that_are_not_searchable_are_listed_with_the_reason(bench):
+async def test_files_that_are_not_searchable_are_listed_with_the_reason_and_counted(bench):
     remote = bench.remote("app")
-    remote.commit({"a.py": CODE, "logo.png": b"\x89PNG\0", "data.dat": b"\0\1", "broken.py": "%% ((( ]]] §§\n" * 9})
+    remote.commit({"a.py": CODE, "logo.png": b"\x89PNG\0", "data.dat": b"\0\1", "gen.py": f"# @generated\n{CODE}"})
     (remote.path / "link.py").symlink_to("a.py")
     head = await bench.sync(bench.source("app", remote))
-    reasons = {row["path"]: row["reason"] for row in head.skipped}
-    assert reasons == {
+    assert head.skipped_counts == {"binary or drawn file": 1, "binary": 1, "generated": 1}
+    assert {row["path"]: row["reason"] for row in head.skipped} == {
         "logo.png": "binary or drawn file",
         "data.dat": "binary content",
-        "broken.py": "cannot be parsed as Python: chunked by lines",
+        "gen.py": "generated: found by keyword only",
     }
     remote.commit({"c.txt": "words\n"})
     again = await bench.sync(bench.source("app", remote))
-    assert {row["path"]: row["reason"] for row in again.skipped} == reasons
+    assert (again.skipped, again.skipped_counts) == (head.skipped, head.skipped_counts)
 
 
 async def test_generated_code_has_no_dense_vector(bench):
@@ -179,8 +179,10 @@ async def test_chunks_that_did_not_arrive_stop_the_sync(bench):
     remote.commit({"a.py": CODE})
     index = await bench.index()
 
-    async def forget(*_arguments, **_options):
-        return None
+    upsert = bench.qdrant.upsert
+
+    async def forget(collection, points, **options):
+        return None if points[0].payload["kind"] == CHUNK else await upsert(collection, points, **options)
 
     bench.qdrant.upsert = forget
     with pytest.raises(StoreError, match="1 of 1 written chunks"):
@@ -200,5 +202,5 @@ async def test_garbage_that_cannot_be_removed_is_left_and_the_commit_is_served(b
     monkeypatch.setattr("coderag_rag.ingestion.sync.collect_after", fail)
     head = await bench.sync(source)
     assert head.files == 1
-    assert await reconcile(await bench.index()) == (1, 0)
+    assert (await reconcile(await bench.index())).removed == 1
     assert len(await bench.chunks()) == 1
