@@ -1,13 +1,13 @@
 """Docstring to function: every searcher on the same questions, and the figures of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coderag_eval.metrics import Values, per_question
 
 from benchmarks.retrieval.baselines import Baselines, Ripgrep
-from benchmarks.retrieval.corpus import corpus_of_functions
+from benchmarks.retrieval.corpus import Corpus, corpus_of_functions
 from benchmarks.retrieval.definition import read_definition
 from benchmarks.retrieval.functions import Target, targets
 from benchmarks.retrieval.ours import Ours, dense_rows
@@ -15,8 +15,14 @@ from benchmarks.retrieval.vectors import Vectors
 
 OURS, DENSE, STANDARD, CODE, RIPGREP = "CodeRAG", "dense-only", "standard recipe", "code-token BM25", "ripgrep"
 LIMIT = 10
+NAME_FREE, NO_WHOLE_NAME = "name-free", "whole name absent"
+RULES: dict[str, Callable[[Target], bool]] = {
+    NAME_FREE: lambda target: target.free_of_words,
+    NO_WHOLE_NAME: lambda target: target.free_of_name,
+}
 
 Rankings = list[list[str]]
+Figures = dict[str, dict[str, Values]]
 
 
 @dataclass
@@ -25,7 +31,14 @@ class Result:
 
     targets: list[Target]
     chunks: int
-    figures: dict[str, dict[str, Values]] = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
+
+    def by_package(self, questions: Sequence[str]) -> dict[str, list[str]]:
+        """Return the questions of each package."""
+        groups: dict[str, list[str]] = {}
+        for question in questions:
+            groups.setdefault(self.targets[int(question)].package, []).append(question)
+        return groups
 
     def questions(self, chosen: Callable[[Target], bool]) -> list[str]:
         """Return the questions that a rule keeps."""
@@ -50,7 +63,15 @@ def _judged(asked: Mapping[str, str], rankings: Rankings) -> dict[str, Values]:
     return per_question({one: [one] for one in asked}, dict(zip(asked, rankings, strict=True)))
 
 
-def _rankings(part, found, corpus, asked, vectors, build, say):  # noqa: ANN
+def _rankings(
+    part: str,
+    found: Sequence[Target],
+    corpus: Corpus,
+    asked: Mapping[str, str],
+    vectors: Vectors,
+    build: Path,
+    say: Callable[[str], None],
+) -> Iterator[tuple[str, Rankings]]:
     queries = list(asked.values())
     of_queries = vectors.of(queries, "query", f"{part} queries")
     ours = dense_rows(corpus.chunks, vectors, f"{part} chunks")

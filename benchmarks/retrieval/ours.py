@@ -1,10 +1,11 @@
 """The search service's own search over an index in memory: its legs, its fusion, its ranker, its texts."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coderag_rag.query.effort import Effort, Patience
 from coderag_rag.query.guard import Breaker
+from coderag_rag.query.hits import Hit
 from coderag_rag.query.manifest import Snapshot
 from coderag_rag.query.search import Searcher, SearchRequest
 
@@ -34,9 +35,16 @@ class _KnownVectors:
 class Ours:
     """Search over a corpus; answers are units, each once, best first."""
 
-    def __init__(self, corpus: Corpus, dense: Matrix, queries: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        dense: Matrix,
+        queries: Mapping[str, Sequence[float]],
+        unit: Callable[[Hit], str] | None = None,
+    ) -> None:
         reader = MemoryReader(corpus.chunks, dense)
         self._units = {(chunk.blob, chunk.start_line): chunk.unit for chunk in corpus.chunks}
+        self._unit = unit or self._function_of
         self._searcher = Searcher(
             reader,
             _KnownVectors(queries),
@@ -51,9 +59,20 @@ class Ours:
     async def _search_all(self, queries: Sequence[str], limit: int) -> list[list[str]]:
         return [await self._search(query, limit) for query in queries]
 
+    async def hits(self, query: str, limit: int) -> list[Hit]:
+        """Return the hits for one query."""
+        return (await self._searcher.search(SearchRequest(query, limit), _PATIENCE.begin())).hits
+
     async def _search(self, query: str, limit: int) -> list[str]:
-        found = await self._searcher.search(SearchRequest(query, limit), _PATIENCE.begin())
-        return list(dict.fromkeys(self._units[(hit.blob, hit.start_line)] for hit in found.hits))
+        return list(dict.fromkeys(map(self._unit, await self.hits(query, limit))))
+
+    def _function_of(self, hit: Hit) -> str:
+        return self._units[(hit.blob, hit.start_line)]
+
+
+def file_of(hit: Hit) -> str:
+    """Return the file of a hit: what counts as one answer where files are asked for."""
+    return hit.path
 
 
 def dense_rows(chunks: Sequence[Stored], vectors: Vectors, label: str) -> Matrix:

@@ -44,13 +44,20 @@ class Bm25:
     """Plain BM25 (k1 1.2, b 0.75) over whole texts with a given tokenizer."""
 
     def __init__(self, texts: Sequence[str], tokenize: Callable[[str], list[str]]) -> None:
+        self._build([Counter(tokenize(text)) for text in texts], tokenize)
+
+    @classmethod
+    def of_counts(cls, counts: Sequence[Counter[str]], tokenize: Callable[[str], list[str]]) -> "Bm25":
+        """Return the index of texts whose tokens are counted already."""
+        index = cls([], tokenize)
+        index._build(counts, tokenize)
+        return index
+
+    def _build(self, counts: Sequence[Counter[str]], tokenize: Callable[[str], list[str]]) -> None:
         self._tokenize = tokenize
-        counts = [Counter(tokenize(text)) for text in texts]
         usual = sum(map(Counter.total, counts)) / max(len(counts), 1) or 1.0
-        self._postings = Postings(
-            (list(one), [_saturated(n, one.total() / usual) for n in one.values()]) for one in counts
-        )
-        self._idf = qdrant_idf(len(texts))
+        weighed = ((list(one), [_saturated(n, one.total() / usual) for n in one.values()]) for one in counts)
+        self._postings, self._idf = Postings(weighed), qdrant_idf(len(counts))
 
     def scores(self, query: str) -> Floats:
         """Return the score of every text."""

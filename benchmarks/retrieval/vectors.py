@@ -31,7 +31,7 @@ class Vectors:
         self.name = f"{manifest.name} {manifest.revision[:12]} {self._model.precision}"
         self._prompts = {"passage": manifest.passage_prompt, "query": manifest.query_prompt}
         self._threads = threads or os.cpu_count() or 1
-        self._database = sqlite3.connect(folder / f"vectors-{manifest.revision[:16]}-int8.sqlite")
+        self._database = sqlite3.connect(folder / f"vectors-{manifest.revision[:16]}-int8.sqlite", timeout=120)
         self._database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
     def of(self, texts: Sequence[str], role: str = "passage", label: str = "") -> Matrix:

@@ -30,7 +30,7 @@ def repository(tmp_path_factory):
 
     def commit(subject, **files):
         for name, text in files.items():
-            path = folder / name.replace("__", "/").replace("_py", ".py")
+            path = folder / name.replace("__", "/").replace("_py", ".py").replace("_md", ".md")
             path.parent.mkdir(exist_ok=True)
             path.write_text(BODY + text)
         git(folder, "add", "-A")
