@@ -7,8 +7,8 @@ the search service's own code over an index in memory, exact where Qdrant is exa
     python benchmarks/retrieval.py [--set SET]... [--part tuning|test] [--histories FOLDER] [--record FILE]
 
 Wheels and vectors are kept in build/retrieval: the first run embeds about 40,000 texts (20 minutes on two free
-cores), later ones only what has changed. A baseline or history that is not there is said to be missing. Exit 0: every goal
-was reached; 1: not; 2: nothing could be measured.
+cores), later ones only what has changed. A baseline or history that is not there is said to be missing.
+Exit 0: every goal was reached; 1: not; 2: nothing could be measured.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Korean questions about this repository's own code, as of its newest commit; right is the chunk that defines a symbol."""
+"""Korean questions about this repository's own code, at its newest commit; right is where a symbol is defined."""
 
 import asyncio
 import subprocess
