@@ -1,12 +1,14 @@
 """Search tokens of code and text, and their weights: the words of the keyword leg.
 
 One function turns text into tokens for chunks and for queries alike. Identifiers are split at camelCase and snake_case
-and kept whole as well, so both `retry policy` and `retryPolicy` find `retryPolicy`. Hangul has no spaces to rely on
-inside a word, so it becomes bigrams. Term frequency is saturated here; inverse document frequency is Qdrant's part.
+and kept whole as well, so both `retry policy` and `retryPolicy` find `retryPolicy`. Hangul and Chinese characters have
+no spaces to rely on inside a word, so they become bigrams; composed and decomposed forms are one. Term frequency is
+saturated here; inverse document frequency is Qdrant's part.
 It stands apart from `keyword` so that the chunking process need not load the Qdrant client.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,9 +18,10 @@ from typing import NamedTuple
 import mmh3
 import snowballstemmer
 
-_WORD = re.compile(r"[\uac00-\ud7a3]+|[^\W\uac00-\ud7a3]+")
+_DENSE = r"\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"  # kana, Chinese characters, Hangul
+_WORD = re.compile(rf"[{_DENSE}]+|[^\W{_DENSE}]+")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-_HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_BIGRAMS = re.compile(rf"[{_DENSE}]")
 # BM25's saturation and length normalisation. The chunk budget fixes the usual length, so it is a constant here.
 _K1, _B, _USUAL_LENGTH = 1.2, 0.75, 120.0
 _LONGEST_TOKEN = 64
@@ -40,7 +43,7 @@ def split_identifier(name: str) -> list[str]:
 
 
 def _word_tokens(word: str) -> list[str]:
-    if _HANGUL.match(word):
+    if _BIGRAMS.match(word):
         return [word[i : i + 2] for i in range(len(word) - 1)] or [word]
     if not word.isascii():
         return [word.strip("_").lower()]
@@ -52,7 +55,8 @@ def _word_tokens(word: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Return the search tokens of a text, in order and with repetitions."""
-    found = (token for word in _WORD.findall(text) for token in _word_tokens(word))
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    found = (token for word in _WORD.findall(plain) for token in _word_tokens(word))
     return [token for token in found if 0 < len(token) <= _LONGEST_TOKEN]
 
 

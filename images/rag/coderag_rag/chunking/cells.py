@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from coderag_rag.chunking.causes import PARSE_ERRORS, Note
-from coderag_rag.chunking.languages import LANGUAGES
 from coderag_rag.chunking.model import Span
 from coderag_rag.chunking.tree import Unsplittable, parse
 
@@ -77,7 +76,7 @@ def _checked(cells: list[Cell]) -> Iterator[Cell]:
 
 def find_cells(text: str) -> tuple[list[Cell], str]:
     """Return the cells in order and the language of their code; raises Unsplittable for what is no such notebook."""
-    root = parse(text, "json")
+    root, _ = parse(text, "json")
     top = _members(root.named_children[0]) if root.named_children else {}
     listed = top.get("cells")
     if listed is None or listed.type != "array":
@@ -91,6 +90,6 @@ def _language(metadata: Node | None) -> str:
     for key, name in (("kernelspec", "language"), ("language_info", "name")):
         about = _members(metadata).get(key) if metadata is not None else None
         value = _members(about).get(name) if about is not None else None
-        if value is not None and value.type == "string" and _string(value).lower() in LANGUAGES:
+        if value is not None and value.type == "string":
             return _string(value).lower()
     return "python"

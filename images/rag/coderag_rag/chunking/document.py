@@ -14,12 +14,13 @@ from coderag_rag.chunking.languages import TEXT, language_of, language_of_script
 from coderag_rag.chunking.model import Chunk
 from coderag_rag.chunking.recognise import keyword_only, wordless
 from coderag_rag.chunking.selection import skip_bytes, skip_text
-from coderag_rag.chunking.splitter import Split, split_lines, split_text
+from coderag_rag.chunking.splitter import TABLE, Split, split_lines, split_text
 from coderag_rag.redaction import redact_counted
 from coderag_rag.terms import document_weights
 
 _MOSTLY_DATA = Note(DATA, "mostly data: found by keyword only")
 _PARTLY_DATA = Note(DATA, "")
+_MOST_TABLE_CHUNKS = 50  # rows are alike: the first ones tell what a table is about
 
 
 @dataclass(frozen=True)
@@ -86,23 +87,29 @@ def _read(data: bytes, path: str) -> _Text | Document:
 
 def _piece(chunk: Chunk, language: str, paths: Sequence[str], dense: bool) -> Piece:
     weights = document_weights(chunk.text, chunk.symbols, paths)
-    dense = dense and bool(chunk.body.strip()) and not wordless(chunk.body)
-    embedded = embedded_text(chunk, language) if dense else None
+    embedded = embedded_text(chunk, language) if dense and chunk.body.strip() else None
     return Piece(chunk.start_line, chunk.end_line, chunk.text, chunk.symbols, embedded, *weights)
 
 
-def _data_note(pieces: Sequence[Piece]) -> list[Note]:
-    silent = sum(piece.embedded is None for piece in pieces)
-    if not silent:
+def _is_data(chunks: Sequence[Chunk], chunker: str) -> list[bool]:
+    """Which chunks are kept out of the dense leg: data by itself, and the later rows of a long table."""
+    most = _MOST_TABLE_CHUNKS if chunker == TABLE else len(chunks)
+    return [position >= most or wordless(chunk.body) for position, chunk in enumerate(chunks)]
+
+
+def _data_note(data: Sequence[bool]) -> list[Note]:
+    if not any(data):
         return []
-    return [_MOSTLY_DATA if silent * 2 > len(pieces) else _PARTLY_DATA]
+    return [_MOSTLY_DATA if sum(data) * 2 > len(data) else _PARTLY_DATA]
 
 
 def _document(read: _Text, paths: Sequence[str], split: Split) -> Document:
     squeezed = keyword_only(read.text, read.language)
     chunks = [chunk for chunk in split.chunks if chunk.text.strip()]
-    pieces = [_piece(chunk, read.language, paths, dense=not squeezed) for chunk in chunks]
-    notes = [*squeezed, *split.notes, *read.notes, *([] if squeezed else _data_note(pieces))]
+    data = [True] * len(chunks) if squeezed else _is_data(chunks, split.chunker)
+    pairs = zip(chunks, data, strict=True)
+    pieces = [_piece(chunk, read.language, paths, dense=not silent) for chunk, silent in pairs]
+    notes = [*(squeezed or _data_note(data)), *split.notes, *read.notes]
     return Document(read.language, split.chunker, listed(notes), pieces, counted(notes), read.redacted)
 
 

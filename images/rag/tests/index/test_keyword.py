@@ -36,6 +36,33 @@ def test_hangul_becomes_bigrams_and_other_scripts_stay_words():
     assert tokens("검색엔진 한 naïve") == ["검색", "색엔", "엔진", "한", "naïve"]
 
 
+def test_decomposed_hangul_of_file_names_meets_composed_hangul():
+    assert tokens("\u1100\u1165\u11b7\u1109\u1162\u11a8") == tokens("검색") == ["검색"]
+
+
+def test_chinese_and_kana_become_bigrams_and_wide_letters_are_letters():
+    assert tokens("検索エンジン ｒｅｔｒｙ") == ["検索", "索エ", "エン", "ンジ", "ジン", "retri"]
+
+
+def test_digits_are_parts_of_their_own_and_the_whole_stays():
+    assert tokens("sha256sum utf8 x86_64") == [
+        "sha256sum",
+        "sha",
+        "256",
+        "sum",
+        "utf8",
+        "utf",
+        "8",
+        "x86_64",
+        "86",
+        "64",
+    ]
+
+
+def test_a_token_longer_than_any_name_is_left_out():
+    assert tokens("a" * 65 + " kept") == ["kept"]
+
+
 def test_a_question_finds_the_identifier():
     assert set(query_vector("retry policy").indices) <= set(document_vector("def retryPolicy(): pass").indices)
     assert set(query_vector("retryPolicy").indices) <= set(document_vector("def retryPolicy(): pass").indices)
