@@ -1,4 +1,4 @@
-"""Reads of the index: heads, pages, the legs of a search, and texts. The only module here that speaks to Qdrant.
+"""Reads of the index: heads, pages, the legs of a search, and texts. Only this module and `wire` speak to Qdrant.
 
 Errors of the client become two: `DependencyDown` when trying again can help, `IndexRefused` when Qdrant answered and
 said no, for example for a vector of another model.
@@ -6,6 +6,7 @@ said no, for example for a vector of another model.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
@@ -14,6 +15,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed
+from coderag_rag.query.wire import Near, Point, Vector, Wire, wire_of
 from coderag_rag.store.filters import any_of, both, field
 from coderag_rag.store.schema import ALIAS, CHUNK, HEAD, Entry, HeadPayload, PagePayload, page_id
 
@@ -55,6 +57,10 @@ class IndexReader:
     def __init__(self, client: AsyncQdrantClient, timeout: float = 30.0, collection: str = ALIAS) -> None:
         self._client, self._timeout, self._collection = client, timeout, collection
 
+    @cached_property
+    def _wire(self) -> Wire:
+        return wire_of(self._client, self._collection)
+
     async def heads(self) -> list[HeadPayload]:
         """Return every head; none when nothing was ever indexed."""
         found: list[HeadPayload] = []
@@ -84,26 +90,21 @@ class IndexReader:
         return entries
 
     async def nearest(
-        self,
-        vector: Sequence[float] | models.SparseVector,
-        using: str,
-        where: models.Filter,
-        limit: int,
-        payload: Sequence[str] = _LIGHT,
-    ) -> list[models.ScoredPoint]:
+        self, vector: Vector, using: str, where: models.Filter, limit: int, payload: Sequence[str] = _LIGHT
+    ) -> list[Point]:
         """Return the points nearest to a vector, without their text unless it is asked for."""
-        query = vector if isinstance(vector, models.SparseVector) else list(vector)
-        call = self._client.query_points(
-            self._collection, query=query, using=using, query_filter=where, limit=limit, with_payload=list(payload)
-        )
-        return list((await self._answer(call)).points)
+        return (await self.all_nearest([Near(vector, using, where, limit)], payload))[0]
 
-    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[models.Record]:
+    async def all_nearest(self, legs: Sequence[Near], payload: Sequence[str] = _LIGHT) -> list[list[Point]]:
+        """Return the points of several legs, in their order, from one request."""
+        return await self._answer(self._wire.nearest(legs, payload)) if legs else []
+
+    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Point]:
         """Return chunks of blobs without their text, in no order; of very large files only a part."""
         chosen = both(any_of("blob", sorted(blobs)), where)
         call = self._client.scroll(self._collection, scroll_filter=chosen, limit=_CHUNKS_OF_FILES, with_payload=_LIGHT)
         points, _ = await self._answer(call)
-        return list(points)
+        return [Point(str(point.id), point.payload or {}) for point in points]
 
     async def ranges(self, blob: str) -> list[ChunkRange]:
         """Return the chunks of a blob in the order of their lines."""
@@ -143,11 +144,8 @@ class IndexReader:
 
     async def texts(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Return text and stored hash by point id; a point that is gone by now is left out."""
-        call = self._client.retrieve(self._collection, list(ids), with_payload=["text", "text_sha256"])
-        points = await self._answer(call)
-        return {
-            str(point.id): (point.payload["text"], point.payload["text_sha256"]) for point in points if point.payload
-        }
+        points = await self._answer(self._wire.retrieve(ids, ["text", "text_sha256"]))
+        return {point.id: (point.payload["text"], point.payload["text_sha256"]) for point in points if point.payload}
 
     async def _answer(self, call: Awaitable[T]) -> T:
         return await _translated(call, self._timeout)

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from qdrant_client import models
-
 from coderag_rag.query.access import EVERYTHING, Permit
+from coderag_rag.query.admission import Admission
 from coderag_rag.query.analysis import Query, analyse
 from coderag_rag.query.diversity import spread
 from coderag_rag.query.effort import Effort, any_failure
@@ -20,6 +19,7 @@ from coderag_rag.query.ranking import Candidate, rank
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scope import Filters, Scope
 from coderag_rag.query.weights import LEG_WEIGHTS, RANKER, RRF_K, Leg, QueryClass
+from coderag_rag.query.wire import Point
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,17 @@ class Searcher:
     ) -> None:
         self._reader, self._manifests, self._qdrant = reader, manifests, qdrant
         self._legs = Legs(reader, embedder)
+        self.admission = Admission()
 
     async def search(self, request: SearchRequest, effort: Effort) -> SearchResult:
-        """Return the best hits; raises DependencyDown, NothingIndexed, UnknownRepository or UnknownRef."""
+        """Return the best hits; raises TooManySearches, DependencyDown, NothingIndexed or UnknownRepository/-Ref."""
         look_up = partial(self._look_up, request, effort)
-        try:
-            async with effort.deadline.cut():
-                return await self._qdrant.call(look_up, effort.retrying(any_failure))
-        except TimeoutError:
-            raise DependencyDown(QDRANT, "the search was not complete in time") from None
+        with self.admission.one_more():
+            try:
+                async with effort.deadline.cut():
+                    return await self._qdrant.call(look_up, effort.retrying(any_failure))
+            except TimeoutError:
+                raise DependencyDown(QDRANT, "the search was not complete in time") from None
 
     async def _look_up(self, request: SearchRequest, effort: Effort) -> SearchResult:
         """Search once. The view is taken anew each time: after an outage it may be another one."""
@@ -76,22 +78,23 @@ class Searcher:
 def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candidate]:
     """Return the served points of all legs in their final order."""
     served: dict[str, Candidate] = {}
-    for points in legs.values():
-        served |= {item.point: item for point in points if (item := _candidate(point, scope, query)) is not None}
-    ids = {leg: [str(point.id) for point in points if str(point.id) in served] for leg, points in legs.items()}
+    for point in {point.id: point for points in legs.values() for point in points}.values():
+        if (item := _candidate(point, scope, query)) is not None:
+            served[point.id] = item
+    ids = {leg: [point.id for point in points if point.id in served] for leg, points in legs.items()}
     fused = fuse(ids, LEG_WEIGHTS[query.kind], RRF_K)
     scored = [served[point]._replace(score=score) for point, score in fused]
     return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
 
 
-def _candidate(point: models.ScoredPoint | models.Record, scope: Scope, query: Query) -> Candidate | None:
-    payload = point.payload or {}
+def _candidate(point: Point, scope: Scope, query: Query) -> Candidate | None:
+    payload = point.payload
     places = scope.places(payload["blob"])
     if not places:
         return None
     place, others = best_place(places, query.words)
     return Candidate(
-        point=str(point.id),
+        point=point.id,
         blob=payload["blob"],
         start_line=payload["start_line"],
         end_line=payload["end_line"],

@@ -115,10 +115,10 @@ async def test_a_qdrant_that_is_down_is_503_at_once(service, served):
 
 
 async def test_a_search_that_takes_too_long_is_503(service, served, monkeypatch):
-    async def nearest(*_arguments):
+    async def all_nearest(*_arguments):
         raise TimeoutError
 
-    monkeypatch.setattr(service.searcher._legs._reader, "nearest", nearest)
+    monkeypatch.setattr(service.searcher._legs._reader, "all_nearest", all_nearest)
     answer = await search(service, "retry")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "qdrant_unavailable")
 

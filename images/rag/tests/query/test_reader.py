@@ -1,22 +1,32 @@
 """Reads of the index over REST: what the answers of Qdrant turn into."""
 
+import json
+
 import httpx
 import pytest
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed
 from coderag_rag.query.reader import IndexReader, IndexRefused
+from coderag_rag.query.wire import Near, Point
 from coderag_rag.store.filters import both, field
-from qdrant_client import AsyncQdrantClient
+from qdrant_client import AsyncQdrantClient, models
+
+
+async def over(answer, use):
+    client = AsyncQdrantClient(
+        url="http://qdrant:6333",
+        check_compatibility=False,
+        transport=httpx.MockTransport(answer),
+        headers={"api-key": "key"},
+    )
+    try:
+        return await use(IndexReader(client))
+    finally:
+        await client.close()
 
 
 async def read(answer):
-    client = AsyncQdrantClient(
-        url="http://qdrant:6333", check_compatibility=False, transport=httpx.MockTransport(answer)
-    )
-    try:
-        return await IndexReader(client).nearest([1.0], "dense", both(field("kind", "chunk")), 3)
-    finally:
-        await client.close()
+    return await over(answer, lambda reader: reader.nearest([1.0], "dense", both(field("kind", "chunk")), 3))
 
 
 def answering(status, **more):
@@ -68,3 +78,47 @@ async def test_heads_are_read_through_as_many_pages_as_there_are(index, monkeypa
 
 async def test_a_chunk_that_is_gone_has_no_text(index, corpus):
     assert await IndexReader(index.client).texts(["00000000-0000-0000-0000-000000000000"]) == {}
+
+
+async def test_all_legs_go_in_one_request_with_their_filters_and_without_texts():
+    asked = []
+
+    def answer(request):
+        asked.append((request.url.path, json.loads(request.content)))
+        rows = [
+            {"id": 7, "version": 1, "score": 0.5, "payload": {"blob": "b"}},
+            {"id": "u", "version": 1, "score": 0.4},
+        ]
+        return httpx.Response(200, json={"result": [{"points": rows}, {"points": []}], "status": "ok", "time": 0})
+
+    words = models.SparseVector(indices=[3], values=[1.0])
+    legs = [Near([0.5], "dense", both(field("kind", "chunk")), 9), Near(words, "keyword", both(), 4)]
+    found = await over(answer, lambda reader: reader.all_nearest(legs))
+    assert found == [[Point("7", {"blob": "b"}), Point("u", {})], []]
+    [(path, body)] = asked
+    assert path == "/collections/code-live/points/query/batch"
+    light = ["blob", "start_line", "end_line", "symbols", "language"]
+    kind = {"key": "kind", "match": {"value": "chunk"}}
+    first = {"query": [0.5], "using": "dense", "filter": {"must": [kind]}, "limit": 9, "with_payload": light}
+    second = {"query": {"indices": [3], "values": [1.0]}, "using": "keyword", "filter": {"must": []}, "limit": 4}
+    assert body == {"searches": [first, {**second, "with_payload": light}]}
+
+
+async def test_texts_are_asked_for_by_id_and_come_without_vectors():
+    asked = []
+
+    def answer(request):
+        asked.append((request.url.path, json.loads(request.content), request.headers["api-key"]))
+        rows = [
+            {"id": "u", "payload": {"text": "t", "text_sha256": "s"}, "vector": None},
+            {"id": "gone", "payload": None},
+        ]
+        return httpx.Response(200, json={"result": rows, "status": "ok", "time": 0})
+
+    assert await over(answer, lambda reader: reader.texts(["u", "gone"])) == {"u": ("t", "s")}
+    body = {"ids": ["u", "gone"], "with_payload": ["text", "text_sha256"], "with_vector": False}
+    assert asked == [("/collections/code-live/points", body, "key")]
+
+
+async def test_no_legs_are_no_request():
+    assert await over(raising(AssertionError("asked")), lambda reader: reader.all_nearest([])) == []

@@ -25,17 +25,17 @@ QUERY = "retry operator/plan.py in WorkQueue.retry"
 
 async def test_every_leg_is_filtered_the_same(service, served, monkeypatch):
     reader, seen = service.searcher._legs._reader, []
-    nearest, of_blobs = reader.nearest, reader.of_blobs
+    all_nearest, of_blobs = reader.all_nearest, reader.of_blobs
 
-    async def spy_nearest(vector, using, where, limit):
-        seen.append(where)
-        return await nearest(vector, using, where, limit)
+    async def spy_nearest(legs):
+        seen.extend(leg.where for leg in legs)
+        return await all_nearest(legs)
 
     async def spy_of_blobs(blobs, where):
         seen.append(where)
         return await of_blobs(blobs, where)
 
-    monkeypatch.setattr(reader, "nearest", spy_nearest)
+    monkeypatch.setattr(reader, "all_nearest", spy_nearest)
     monkeypatch.setattr(reader, "of_blobs", spy_of_blobs)
     body = {"query": QUERY, "repositories": ["app"], "languages": ["Python"], "paths": ["operator"], "refs": ["main"]}
     assert (await service.http.post("/v1/search", json=body)).status_code == 200

@@ -1,0 +1,51 @@
+"""Searches under way are counted; one too many is refused at once and nothing waits."""
+
+import asyncio
+
+import pytest
+from coderag_rag.query.admission import Admission, TooManySearches
+from coderag_rag.query.effort import Patience
+from coderag_rag.query.search import SearchRequest
+
+
+def test_one_more_than_may_run_is_refused_and_told_when_to_come_back():
+    admission = Admission(2)
+    with admission.one_more(), admission.one_more():
+        assert admission.running == 2
+        with pytest.raises(TooManySearches, match="2 searches are running") as caught, admission.one_more():
+            pass
+        assert caught.value.retry_after > 0
+        assert admission.running == 2
+    assert admission.running == 0
+
+
+def test_a_search_that_failed_makes_room():
+    admission = Admission(1)
+    with pytest.raises(RuntimeError), admission.one_more():
+        raise RuntimeError
+    with admission.one_more():
+        assert admission.running == 1
+
+
+async def test_a_burst_beyond_the_bound_is_refused_and_those_within_it_are_answered(service, served, monkeypatch):
+    searcher, entered, gate = service.searcher, asyncio.Semaphore(0), asyncio.Event()
+    searcher.admission.most = 3
+    original = searcher._reader.texts
+
+    async def held(ids):
+        entered.release()
+        await gate.wait()
+        return await original(ids)
+
+    monkeypatch.setattr(searcher._reader, "texts", held)
+    effort = Patience(600.0, 1.0).begin()
+    running = [asyncio.create_task(searcher.search(SearchRequest("retry"), effort)) for _ in range(3)]
+    for _ in running:
+        await entered.acquire()
+    for _ in range(20):
+        with pytest.raises(TooManySearches):
+            await searcher.search(SearchRequest("retry"), effort)
+    assert searcher.admission.running == 3
+    gate.set()
+    assert all(result.hits for result in await asyncio.gather(*running))
+    assert searcher.admission.running == 0
