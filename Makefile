@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NAME ?= demo
-export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/gateway
+export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/gateway:images/evaluation
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ demo-down: ## Remove everything that make demo made, built programs and images i
 test: .venv/.ready ## Everything that can run without a GPU
 	$(BIN)/python -m e2e.suite all
 
-unit: .venv/.ready ## The inner loop: fast tests only
+unit: .venv/.ready ## The inner loop: fast examples; properties and processes are left to `make test`
 	$(BIN)/python -m e2e.suite inner
 
 check: .venv/.ready ## Lint, types, import contracts, generated files

@@ -16,6 +16,7 @@ PARTS = {
     "embedding": "images/embedding/pyproject.toml",
     "model": "images/model/pyproject.toml",
     "rag": "images/rag/pyproject.toml",
+    "evaluation": "images/evaluation/pyproject.toml",
     "standins": "e2e/standins/pyproject.toml",
 }
 GATEWAY = "images/gateway/pyproject.toml"

@@ -20,8 +20,9 @@ from e2e.venv import ensure
 
 OUTPUT = Path("build/suite")
 FAST = "not integration and not services and not e2e"
+QUICK = f"{FAST} and not slow and not hypothesis"  # a third of the time of the fast tests goes into properties
 PYTHON = [sys.executable, "-m"]
-PYTEST = [*PYTHON, "pytest", "-q"]
+PYTEST = [*PYTHON, "pytest", "-q", "--durations=20", "--durations-min=2"]
 COVERAGE = ["--cov", "--cov-report=", "--cov-fail-under=0"]  # the bound is on all stages together
 PURE = (
     *("desired/*", "failover/*", "observed/*", "vram/*", "capacity.py", "plan.py", "conditions.py"),
@@ -67,10 +68,10 @@ UNIT = pytest_stage("unit", "-m", FAST, "operator/tests", "e2e", "charts/tests")
 UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
 SERVICE_TESTS = ("images/rag", "images/gateway", "images/embedding")
 INNER = (
-    pytest_stage("inner-services", "-m", f"{FAST} and not slow", *SERVICE_TESTS, "operator/tests/golden", cover=False),
+    pytest_stage("inner-services", "-m", QUICK, *SERVICE_TESTS, "operator/tests/golden", cover=False),
     pytest_stage(
         "inner",
-        *("-m", f"{FAST} and not slow"),
+        *("-m", QUICK),
         *("operator/tests/unit", "images/model", "images/llama"),
         cover=False,
     ),
