@@ -81,8 +81,8 @@ class IndexOpener:
         index = self._index(await self._model(), self._clients[0])
         if self._current != index or not await self.call("collection_exists", index.collection):
             await ensure_collection(self.call, index.collection, index.model.dimensions)
-        self._current = index
-        return index
+            self._current = index
+        return self._current
 
     async def editions(self) -> Editions:
         """Return the wanted index and the searched one."""

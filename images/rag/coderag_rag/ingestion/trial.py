@@ -130,7 +130,7 @@ class Trial:
         found: dict[str, Mined] = {}
         for one in served:
             source = self._sources.get(Key(one.head.repository, one.head.ref))
-            if source and source.default:
+            if source and source.default and len(found) < 2 * _MOST_QUERIES:
                 for query in [*await self._commits(source, one), *await self._documented(source, one)]:
                     found.setdefault(query.text, query)
         return [found[text] for text in sorted(found)]

@@ -123,7 +123,7 @@ async def test_a_refusal_is_not_repeated():
 async def test_every_filtered_field_has_an_index_and_dimensions_are_checked(bench):
     index = await bench.index()
     assert bench.qdrant.payload_indexes == list(INDEXED_FIELDS)
-    with pytest.raises(StoreError, match="holds 4 dimensions and the model gives 5"):
+    with pytest.raises(StoreError, match="holds 32 dimensions and the model gives 5"):
         await ensure_collection(bench.call, index.collection, 5)
 
 

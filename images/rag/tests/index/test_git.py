@@ -3,6 +3,7 @@
 import base64
 import functools
 import http.server
+import os
 import socket
 import threading
 
@@ -192,21 +193,84 @@ def test_a_token_needs_no_user_name(tmp_path):
     assert "t0ken" not in repr([git, git.credentials()])
 
 
-def test_an_ssh_key_is_copied_with_the_mode_that_ssh_wants(tmp_path):
-    git = with_credentials(tmp_path, ssh_privatekey="KEY")
-    command = git.credentials()["GIT_SSH_COMMAND"]
-    assert "BatchMode=yes" in command
-    assert "StrictHostKeyChecking=accept-new" in command
-    copy = tmp_path / "key-secret"
-    assert (copy.stat().st_mode & 0o777, copy.read_text()) == (0o600, "KEY\n")
+SSH = """#!/bin/sh
+echo "$@" >> "{folder}/called"
+for word; do case "$before" in -i) cat "$word" > "{folder}/seen" ;; esac; before=$word; last=$word; done
+exec sh -c "$last"
+"""
 
 
-def test_known_hosts_beside_the_key_are_enforced(tmp_path):
-    git = with_credentials(tmp_path, ssh_privatekey="KEY", known_hosts="host key")
-    (tmp_path / "secret" / "known-hosts").rename(tmp_path / "secret" / "known_hosts")
-    command = credential_environment(tmp_path / "secret", tmp_path)["GIT_SSH_COMMAND"]
-    assert "StrictHostKeyChecking=yes" in command
-    assert git.environment["GIT_TERMINAL_PROMPT"] == "0"
+@pytest.fixture
+def with_ssh(tmp_path, monkeypatch):
+    """A program named ssh that runs the other side's command here and keeps what it was called with."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ssh").write_text(SSH.format(folder=folder))
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def ssh_credentials(folder, key="KEY", known="host key"):
+    git = with_credentials(folder, ssh_privatekey=key)
+    if known:
+        (folder / "secret" / "known_hosts").write_text(known)
+    return git
+
+
+async def test_an_ssh_remote_is_read_with_the_key_and_the_known_hosts_of_the_folder(bench, remote, tmp_path, with_ssh):
+    git = ssh_credentials(tmp_path)
+    git = Git(base_environment(False), 30, git.credentials)
+    copy = repository(bench, None, url=f"ssh://git@host{remote.path}", git=git)
+    commit = await copy.fetch(await copy.resolve("main"))
+    assert len(await content(copy, commit)) == 3
+    called = (with_ssh / "called").read_text()
+    assert f"-o UserKnownHostsFile={tmp_path}/secret/known_hosts" in called
+    assert "-o StrictHostKeyChecking=yes" in called
+    assert "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes" in called
+    assert "KEY" not in called.replace("StrictHostKEY", "")
+    assert (with_ssh / "seen").read_text() == "KEY\n"
+    assert (tmp_path / "key-secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_rotated_ssh_key_is_used_at_once_and_an_unchanged_one_is_left_in_place(tmp_path):
+    git = ssh_credentials(tmp_path)
+    git.credentials()
+    before = (tmp_path / "key-secret").stat().st_ino
+    git.credentials()
+    assert (tmp_path / "key-secret").stat().st_ino == before
+    (tmp_path / "secret" / "ssh-privatekey").write_text("NEW")
+    git.credentials()
+    assert (tmp_path / "key-secret").read_text() == "NEW\n"
+
+
+async def test_an_ssh_key_without_known_hosts_is_refused_before_anything_is_sent(bench, tmp_path, with_ssh):
+    copy = repository(bench, None, url="ssh://git@host/x.git", git=ssh_credentials(tmp_path, known=None))
+    with pytest.raises(GitError, match="known_hosts is missing beside ssh-privatekey"):
+        await copy.resolve("main")
+    assert not (with_ssh / "called").exists()
+
+
+async def test_submodules_are_neither_fetched_nor_asked_for(bench, remote):
+    other = bench.remote("other")
+    other.commit({"inner.py": "x\n"})
+    remote.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other.url, "lib/other")
+    remote.commit({})
+    other.path.rename(other.path.with_name("away"))
+    copy = repository(bench, remote)
+    commit = await copy.fetch(await copy.resolve("main"))
+    assert ("lib/other", "160000") in {(file.path, file.mode) for file in await copy.files(commit)}
+
+
+async def test_two_refs_share_one_copy(bench, remote):
+    first = remote.git("rev-parse", "HEAD")
+    remote.git("checkout", "--quiet", "-b", "next")
+    second = remote.commit({"next.py": "x\n"})
+    copy = repository(bench, remote)
+    assert await copy.fetch(await copy.resolve("main")) == first
+    assert await copy.fetch(await copy.resolve("next")) == second
+    assert await copy.fetch(await copy.resolve("main")) == first
+    assert (len(await copy.files(first)), len(await copy.files(second))) == (3, 4)
 
 
 def test_a_private_ca_and_a_proxy_are_passed_on_and_nothing_else():
@@ -225,7 +289,11 @@ def test_a_private_ca_and_a_proxy_are_passed_on_and_nothing_else():
             "the host name cannot be resolved",
         ),
         ("fatal: SSL certificate problem: unable to get local issuer", "the TLS certificate is not trusted"),
-        ("Host key verification failed.", "the SSH host key is not known"),
+        (
+            "Host key verification failed.\nfatal: Could not read from remote repository.\nPermission denied",
+            "the SSH host key is not known",
+        ),
+        ('Load key "/x/key": invalid format\ngit@host: Permission denied (publickey).', "the SSH key cannot be read"),
         ("error: Server does not allow request for unadvertised object 1", "the remote does not give out this commit"),
         ("fatal: odd", "git failed (fatal: odd)"),
         ("", "git failed (git said nothing)"),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from coderag_rag.env import Environment
 from coderag_rag.ingestion import __main__ as program
-from coderag_rag.ingestion.service import build_app, build_sources
+from coderag_rag.ingestion.service import build_app, build_sources, embedding_clients
 from coderag_rag.ingestion.settings import Settings
 from coderag_rag.ingestion.source import Key
 
@@ -42,7 +42,7 @@ async def test_it_starts_without_its_dependencies_and_says_what_is_missing(envir
         assert (await client.get("/readyz")).status_code == 503
         status = (await client.get("/v1/status", headers=headers)).json()
         assert (await client.get("/v1/status")).status_code == 401
-    assert status["identity"] is None
+    assert (status["identity"], status["served"]) == (None, None)
     assert status["repositories"][0]["state"] == "Pending"
 
 
@@ -66,3 +66,19 @@ def test_the_program_serves_on_the_given_port_and_ends_with_zero(environment, mo
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 0
     assert (served["port"], served["host"]) == (18999, "0.0.0.0")
+
+
+async def test_a_webhook_needs_its_secret_and_a_former_model_gets_a_client(environment, tmp_path):
+    secret = tmp_path / "webhook"
+    secret.write_text("s3cret")
+    row = {"name": "app", "url": "https://127.0.0.1:1/app.git", "ref": "main", "refs": ["v1"], "schedule": None}
+    body = {"repositories": [row | {"webhookSecretFile": str(secret)}]}
+    (tmp_path / "ingestion.json").write_text(json.dumps(body))
+    settings = Settings.read(Environment(environment | {"EMBEDDING_PREVIOUS_URL": "http://127.0.0.1:2"}))
+    assert len(embedding_clients(settings)) == 2
+    assert set(build_sources(settings, tmp_path)) == {Key("app", "main"), Key("app", "v1")}
+    transport = httpx.ASGITransport(build_app(settings, tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        push, token = {"ref": "refs/heads/v1"}, {"x-gitlab-token": "s3cret"}
+        assert (await client.post("/v1/webhooks/app", json=push)).status_code == 401
+        assert (await client.post("/v1/webhooks/app", json=push, headers=token)).json()["refs"] == ["v1"]

@@ -7,6 +7,7 @@ from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.ingestion.__main__ import main
 from coderag_rag.ingestion.repositories import parse_config
 from coderag_rag.ingestion.settings import Settings
+from coderag_rag.ingestion.wanted import EVERYTHING, Wanted
 
 GOOD = {"name": "app", "url": "https://host/app.git", "ref": "main", "schedule": "*/15 * * * *", "credentialsDir": None}
 
@@ -61,6 +62,13 @@ def test_these_addresses_are_accepted(url):
         ({"schedule": "* * * * * *"}, "repositories[0].schedule: is not a cron expression"),
         ({"credentialsDir": "/no/such/folder"}, "repositories[0].credentialsDir: is not a folder"),
         ({"credentialsDir": 7}, "repositories[0].credentialsDir: is not a folder"),
+        ({"refs": "main"}, "repositories[0].refs: is not a list; write a list of at most 100"),
+        ({"refs": ["a", "-b"]}, "repositories[0].refs[1]: is not a valid Git ref"),
+        ({"paths": ["/etc"]}, "repositories[0].paths[0]: is not a path inside the repository"),
+        ({"paths": ["a/../b"]}, "repositories[0].paths[0]: is not a path inside the repository"),
+        ({"include": [7]}, "repositories[0].include[0]: is missing or not a plain text"),
+        ({"exclude": ["x"] * 101}, "repositories[0].exclude: is not a list"),
+        ({"webhookSecretFile": 7}, "repositories[0].webhookSecretFile: is missing or not a plain text"),
     ],
 )
 def test_a_wrong_repository_is_refused_by_field(changes, message):
@@ -78,12 +86,30 @@ def test_a_wrong_repository_is_refused_by_field(changes, message):
         ('{"repositories": {}}', "repositories: is missing or not a list"),
         ('{"repositories": ["x"]}', "repositories[0]: is not an object"),
         (json.dumps({"repositories": [GOOD, GOOD]}), "repositories: has the name 'app' twice"),
+        ('{"repositories": [], "promotion": "Soon"}', "promotion: is neither Auto nor Manual"),
+        ('{"repositories": [], "reconcileSchedule": "daily"}', "reconcileSchedule: is not a cron expression"),
     ],
 )
 def test_a_wrong_file_is_refused(text, message):
     with pytest.raises(InvalidSetting) as caught:
         parse_config(text)
     assert str(caught.value).startswith(message)
+
+
+def test_what_the_operator_rendered_before_is_enough_and_every_new_key_is_read():
+    plain = parse_config(config())
+    assert (plain.promotion, plain.reconcile_schedule) == ("Auto", "17 3 * * *")
+    assert plain.repositories[0].all_refs == ("main",)
+    assert plain.repositories[0].wanted == EVERYTHING
+    more = {"refs": ["v1", "main", "v1"], "schedule": None, "paths": ["./src/", "docs"], "include": ["**/*.py"]}
+    more |= {"exclude": ["vendor/**"], "webhookSecretFile": "/etc/coderag/webhooks/app/secret"}
+    body = {"promotion": "Manual", "reconcileSchedule": "0 4 * * *", "repositories": [GOOD | more]}
+    full = parse_config(json.dumps(body))
+    [found] = full.repositories
+    assert (full.promotion, full.reconcile_schedule) == ("Manual", "0 4 * * *")
+    assert (found.all_refs, found.schedule) == (("main", "v1"), None)
+    assert found.wanted == Wanted(("src", "docs"), ("**/*.py",), ("vendor/**",))
+    assert str(found.webhook_secret) == "/etc/coderag/webhooks/app/secret"
 
 
 def test_a_file_address_needs_permission(tmp_path):
