@@ -3,8 +3,10 @@
 import re
 import shutil
 import subprocess
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -97,16 +99,18 @@ def _found(scores: "np.ndarray", limit: int) -> list[int]:
 
 
 class Ripgrep:
-    """`rg` over one file per unit: files that hold the most different words of the query come first."""
+    """`rg` over all units: those that hold the most different words of the query come first.
 
-    def __init__(self, texts: Sequence[str], folder: Path) -> None:
+    They lie one after the other in one file, since opening thousands of files is all that a search would do otherwise.
+    """
+
+    def __init__(self, texts: Sequence[str], file: Path) -> None:
         program = shutil.which("rg")
         if program is None:
             raise FileNotFoundError("rg is not installed: install ripgrep, or leave the baseline out")
-        self._program, self._folder = program, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, text in enumerate(texts):
-            (folder / str(number)).write_text(text, encoding="utf-8", errors="replace")
+        self._program, self._file = program, file
+        self._ends = list(accumulate(text.count("\n") + 1 for text in texts))
+        file.write_text("".join(text + "\n" for text in texts), encoding="utf-8", errors="replace")
 
     def search(self, query: str, limit: int) -> list[int]:
         """Return units by the number of different words, then by the number of matches."""
@@ -114,26 +118,16 @@ class Ripgrep:
         if not words:
             return []
         patterns = [part for word in sorted(words) for part in ("-e", word)]
-        command = [
-            self._program,
-            "-o",
-            "-i",
-            "-w",
-            "-F",
-            "--no-heading",
-            "--no-line-number",
-            "--with-filename",
-            *patterns,
-            ".",
-        ]
-        run = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, errors="replace", check=False)
+        options = ["--text", "-o", "-i", "-w", "-F", "--no-filename", "--line-number"]
+        command = [self._program, *options, *patterns, str(self._file)]
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if run.returncode not in (0, 1):
             raise RuntimeError(f"rg failed: {run.stderr[:200]}")
-        matches = Counter(line.removeprefix("./").lower() for line in run.stdout.splitlines())
-        different: Counter[int] = Counter()
-        total: Counter[int] = Counter()
-        for match, times in matches.items():
-            number = int(match.partition(":")[0])
-            different[number] += 1
-            total[number] += times
-        return sorted(different, key=lambda number: (-different[number], -total[number], number))[:limit]
+        return self._ranked(run.stdout.splitlines())[:limit]
+
+    def _ranked(self, matches: Sequence[str]) -> list[int]:
+        found: dict[int, Counter[str]] = {}
+        for match in matches:
+            line, _, word = match.partition(":")
+            found.setdefault(bisect_left(self._ends, int(line)), Counter())[word.lower()] += 1
+        return sorted(found, key=lambda number: (-len(found[number]), -found[number].total(), number))

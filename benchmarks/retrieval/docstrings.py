@@ -87,7 +87,7 @@ def _rankings(
     )
     yield CODE, [_named(plain.code_bm25(query, LIMIT)) for query in queries]
     try:
-        ripgrep = Ripgrep([target.text for target in found], build / f"ripgrep-{part}")
+        ripgrep = Ripgrep([target.text for target in found], build / f"ripgrep-{part}.txt")
     except FileNotFoundError as error:
         say(str(error))
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from coderag_rag.query.wire import Near
 from numpy.typing import NDArray
 from qdrant_client import models
 
@@ -54,6 +55,10 @@ class MemoryReader:
             scores = self._dense @ np.asarray(vector, np.float32)
             allowed = self._mask(where)
         return [self._point(number, float(scores[number])) for number in best(scores, allowed, limit)]
+
+    async def all_nearest(self, legs: Sequence[Near]) -> list[list[Point]]:
+        """Return the nearest chunks of several legs, in their order."""
+        return [await self.nearest(*leg) for leg in legs]
 
     async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Point]:
         """Return the chunks of blobs."""
