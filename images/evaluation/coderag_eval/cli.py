@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from coderag_eval.gate import InvalidGate
@@ -29,7 +30,15 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return int(options.do(options, environ))
     except _WRONG as error:
         sys.stderr.write(f"coderag-eval: {error}\n")
+        _leave(getattr(options, "message", None), str(error))
         return USAGE
+
+
+def _leave(file: Path | None, message: str) -> None:
+    """Say it where a Job is read from, too; that this fails must not hide what went wrong."""
+    with suppress(OSError):
+        if file is not None:
+            file.write_text(message[:1000], encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -96,9 +96,11 @@ def test_a_run_can_be_narrowed_to_repositories(questions, service, script):
         (["--gate", "correct>=0.1", "--no-answers"], {}, "nothing to be held against"),
     ],
 )
-def test_wrong_usage_is_exit_code_two_and_one_line(questions, service, capsys, more, environ, named):
-    assert main(["run", questions, "--quiet", *more], service | environ) == 2
+def test_wrong_usage_is_exit_code_two_and_one_line(questions, service, capsys, tmp_path, more, environ, named):
+    message = tmp_path / "message"
+    assert main(["run", questions, "--quiet", "--message", str(message), *more], service | environ) == 2
     shown = capsys.readouterr().err
+    assert named in message.read_text()
     assert named in shown
     assert shown.count("\n") == 1
 
@@ -139,3 +141,9 @@ def test_questions_are_mined_from_docstrings(tmp_path):
     (row,) = [json.loads(line) for line in out.read_text().splitlines()]
     assert row["query"] == "Add up what was counted"
     assert row["expected"] == [{"path": "a.py", "repository": "app", "symbol": "f"}]
+
+
+def test_a_message_that_cannot_be_written_hides_nothing(questions, service, tmp_path, capsys):
+    nowhere = str(tmp_path / "none" / "message")
+    assert main(["run", questions, "--quiet", "--message", nowhere, "--gate", "good"], service) == 2
+    assert "is no gate" in capsys.readouterr().err
