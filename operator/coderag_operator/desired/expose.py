@@ -10,7 +10,7 @@ from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.references import takes_webhooks
 
-RAG_PATHS = ("/v1/search", "/v1/ask", "/query", "/v1/repositories", "/v1/status")
+RAG_PATHS = ("/v1/search", "/v1/ask", "/query", "/v1/repositories", "/v1/spans", "/v1/status")
 WEBHOOK_PATH = "/v1/webhooks"
 
 

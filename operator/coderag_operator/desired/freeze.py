@@ -101,9 +101,10 @@ def _embedding(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
     if lodging.fetched and (fact is None or fact.claim_uid != inputs.embedding_uid):
         yield names.EMBEDDING, Frozen("ModelNotFetched", f"the files of {lodging.model} are not on their claim yet")
     previous = find_previous(stack, inputs)
-    if previous and names.PREVIOUS not in inputs.serving:
+    stopping = stack.spec.suspend or stack.spec.maintenance
+    if previous and names.PREVIOUS not in inputs.serving and not stopping:
         # Searches go on by the old model all the time, so it is there before the new one takes its place.
-        text = f"{names.EMBEDDING} goes on with {previous.model} until that one runs beside it, for the index of now"
+        text = f"the new model takes its place when {names.PREVIOUS} runs, with {previous.model} for the present index"
         yield names.EMBEDDING, Frozen("PreviousStarting", text)
 
 

@@ -8,7 +8,7 @@ from coderag_operator.observed.details import Pod, Workload
 
 REMEDIES = {
     "CrashLoopBackOff": "its container keeps ending; see kubectl logs --previous",
-    "CreateContainerConfigError": "a Secret, ConfigMap or key that it uses is missing",
+    "CreateContainerConfigError": "a Secret, ConfigMap or key that it uses is missing, or a folder on its claim",
     "ErrImageNeverPull": "its image is not on the node",
     "ErrImagePull": "its image cannot be pulled: check spec.images and spec.imagePullSecrets",
     "ImagePullBackOff": "its image cannot be pulled: check spec.images and spec.imagePullSecrets",

@@ -56,8 +56,13 @@ def test_one_model_runs_where_no_other_is_needed(patch: dict[str, Any], live: Lo
 def test_the_wanted_model_waits_until_the_one_before_runs_beside_it():
     desired = render(MULTILINGUAL, live=OLD, serving=frozenset({"embedding"}))
     assert {name: one.reason for name, one in desired.frozen.items()} == {"embedding": "PreviousStarting"}
-    assert "goes on with all-MiniLM-L6-v2" in desired.frozen["embedding"].message
+    assert "when embedding-previous runs, with all-MiniLM-L6-v2" in desired.frozen["embedding"].message
     assert find(desired, "Deployment", "demo-embedding-previous")
+
+
+@pytest.mark.parametrize("how", ["suspend", "maintenance"])
+def test_a_stack_that_is_stopped_waits_for_no_model(how: str):
+    assert render(MULTILINGUAL, {how: True}, live=OLD).frozen == {}
 
 
 def test_other_files_of_the_same_model_are_another_model():
