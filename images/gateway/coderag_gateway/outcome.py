@@ -19,6 +19,10 @@ POOL_EMPTY = "No deployments available"  # the start of LiteLLM's message; a ser
 TOO_LONG = "ContextWindowExceededError"  # LiteLLM's class, for its own count and for what servers say
 COUNTED = re.compile(r"Max Input Tokens=(\d+), Got=(\d+)")
 UPSTREAM_FAILED = frozenset({408, 500, 502, 503, 504})
+# What LiteLLM writes around a server's own message: its classes before it, and how it is configured after it.
+AROUND = re.compile(
+    r"\A(?:litellm\.\w+: )?(?:\w+(?:Error|Exception): )?OpenAIException - |\n\nLiteLLM: .*\Z", re.DOTALL
+)
 DEFAULT_SECONDS = 5
 MAX_SECONDS = 60
 
@@ -55,6 +59,14 @@ def read_error(body: bytes) -> dict[str, Any]:
         return {}
     error = document.get("error") if isinstance(document, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+def unwrap(body: bytes) -> bytes:
+    """Return a refusal with the server's own message, as it was before LiteLLM wrote around it."""
+    error = read_error(body)
+    said = str(error.get("message"))
+    told = AROUND.sub("", said)
+    return body if told == said else json.dumps({"error": {**error, "message": told}}).encode()
 
 
 def answer(message: str, code: str, headers: Mapping[str, str]) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Send
 
 from coderag_gateway.errors import interrupted
-from coderag_gateway.outcome import NOTHING, read_retry_after, translate
+from coderag_gateway.outcome import NOTHING, read_retry_after, translate, unwrap
 
 ERROR_EVENT = b'data: {"error"'
 
@@ -70,9 +70,12 @@ class Reply:
             status, document, extra = found
             self._body = json.dumps(document).encode()
             start = {**start, "status": status}
-            headers.update({**extra, "content-type": "application/json", "content-length": str(len(self._body))})
-        elif start["status"] == 429:
-            headers["retry-after"] = str(read_retry_after(headers))
+            headers.update({**extra, "content-type": "application/json"})
+        else:
+            self._body = unwrap(self._body)
+            if start["status"] == 429:
+                headers["retry-after"] = str(read_retry_after(headers))
+        headers["content-length"] = str(len(self._body))
         start["headers"] = headers.raw
         await self._start(start)
         await self._send({"type": "http.response.body", "body": self._body})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from coderag_gateway.callers import MASTER, RAG, USER, Callers, read_bearer
 from coderag_gateway.fields import FORMS
-from coderag_gateway.outcome import translate
+from coderag_gateway.outcome import translate, unwrap
 from coderag_gateway.requests import FIELDS, BadRequestError, parse_request
 from coderag_gateway.settings import read_settings
 from hypothesis import given, settings
@@ -215,3 +215,18 @@ def test_a_prompt_that_fits_nowhere_is_told_with_the_figures(message: str, figur
     assert (found[0], found[1]["error"]["code"], found[2]) == (400, "context_length_exceeded", {})
     assert figures in found[1]["error"]["message"]
     assert "litellm" not in found[1]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("litellm.NotFoundError: NotFoundError: OpenAIException - repository 'x' is not served\n\nLiteLLM: model group "
+         "'coderag' failed\nFallbacks are configured for: chat", "repository 'x' is not served"),
+        ("litellm.APIError: APIError: OpenAIException - nothing is indexed", "nothing is indexed"),
+        ("a plain refusal", "a plain refusal"),
+    ],
+)  # fmt: skip
+def test_a_refusal_keeps_the_servers_words_and_none_of_litellms(said: str, told: str) -> None:
+    error = json.loads(unwrap(failure(said)))["error"]
+    assert error == {"message": told, "type": "x", "param": None, "code": "429"}
+    assert unwrap(b"no JSON") == b"no JSON"
