@@ -13,8 +13,10 @@ from typing import Protocol
 
 from coderag_rag.chunking.causes import PARSER_DIED, TIMEOUT, Note
 
-# Below the deadline of the caller, so that there is time left to split the file by lines.
-PARSE_SECONDS = 8.0
+# Processor time, so that a busy machine costs no file its structure; and time by the clock, below the deadline of the
+# caller, so that some is left to split the file by lines.
+CPU_SECONDS = 5.0
+WALL_SECONDS = 14.0
 _SLOW = Note(TIMEOUT, "takes too long to parse: chunked by lines")
 _DIED = Note(PARSER_DIED, "the parser did not survive it: chunked by lines")
 
@@ -30,44 +32,47 @@ class Fallback(Protocol):
         ...
 
 
-def work(connection: Connection, prepare: Prepare) -> None:
-    """Answer requests until the other side is gone."""
+def work(connection: Connection, prepare: Prepare, begin: Callable[[], None] = lambda: None) -> None:
+    """Answer requests until the other side is gone; `begin` is called before each."""
     while True:
         try:
             paths, data = connection.recv(), connection.recv_bytes()
         except EOFError:
             return
+        begin()
         connection.send_bytes(prepare(data, paths))
 
 
 class Isolated:
     """Prepares documents in a forked copy that is replaced when it is lost."""
 
-    def __init__(self, prepare: Prepare, fallback: Fallback, seconds: float = PARSE_SECONDS) -> None:
-        self._prepare, self._fallback, self._seconds = prepare, fallback, seconds
+    def __init__(
+        self, prepare: Prepare, fallback: Fallback, cpu: float = CPU_SECONDS, wall: float = WALL_SECONDS
+    ) -> None:
+        self._prepare, self._fallback, self._cpu, self._wall = prepare, fallback, cpu, wall
         self._child: tuple[int, Connection] | None = None
 
     def __call__(self, data: bytes, paths: Sequence[str]) -> bytes:
         """Return the answer of the copy, or the fallback's when it died or hangs."""
         connection = self._started()
+        late = True
         try:
             connection.send(list(paths))
             connection.send_bytes(data)
-            if connection.poll(self._seconds):
+            if connection.poll(self._wall):
                 return connection.recv_bytes()
-            note = _SLOW
         except (EOFError, OSError):
-            note = _DIED
-        self.close()
-        return self._fallback(data, paths, note)
+            late = False
+        late = self.close() == signal.SIGPROF or late
+        return self._fallback(data, paths, _SLOW if late else _DIED)
 
-    def close(self) -> None:
-        """End the copy."""
-        if self._child is not None:
-            (child, connection), self._child = self._child, None
-            connection.close()
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+    def close(self) -> int:
+        """End the copy, and return the signal that ended it."""
+        if self._child is None:
+            return 0
+        (child, connection), self._child = self._child, None
+        connection.close()
+        return _reaped(child)
 
     def _started(self) -> Connection:
         if self._child is None:
@@ -84,7 +89,17 @@ class Isolated:
         """Be the copy. It never returns, nor flushes what it inherited."""
         code = 1
         try:
-            work(connection, self._prepare)
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            work(connection, self._prepare, lambda: signal.setitimer(signal.ITIMER_PROF, self._cpu))
             code = 0
         finally:
             os._exit(code)
+
+
+def _reaped(child: int) -> int:
+    """End a child that may have ended already, and return the signal that did it."""
+    done, status = os.waitpid(child, os.WNOHANG)
+    if not done:
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0

@@ -24,7 +24,7 @@ _MARKERS = re.compile(
 _LONG, _LONG_PROSE = 1_000, 5_000
 _SMALL = 2_000
 _USUAL_AVERAGE = 300
-_WORDLESS = re.compile(r"0[xX][0-9a-fA-F]+|[\W\d_]+")
+_WORDLESS = re.compile(r"0[xX][0-9a-fA-F]+|[\W\d_]")
 
 
 def generated(text: str) -> bool:
@@ -39,7 +39,7 @@ def minified(text: str, language: str) -> bool:
     long = _LONG_PROSE if language in PROSE else _LONG
     lengths = [len(line) for line in text.split("\n")]
     in_long = sum(length for length in lengths if length > long)
-    average = len(text) / max(1, sum(length > 0 for length in lengths))
+    average = sum(lengths) / max(1, sum(length > 0 for length in lengths))
     return in_long * 2 > len(text) or (language not in PROSE and average > _USUAL_AVERAGE)
 
 

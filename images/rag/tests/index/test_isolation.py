@@ -14,6 +14,8 @@ def prepare(data, paths):
         os.kill(os.getpid(), signal.SIGKILL)
     if data == b"hang":
         signal.pause()
+    while data == b"turn":
+        pass
     return b"parsed " + data + str(os.getpid()).encode()
 
 
@@ -23,7 +25,7 @@ def by_lines(data, paths, note):
 
 @pytest.fixture
 def isolated():
-    made = Isolated(prepare, by_lines, seconds=0.2)
+    made = Isolated(prepare, by_lines, cpu=0.2, wall=1.5)
     yield made
     made.close()
 
@@ -35,7 +37,9 @@ def test_documents_are_prepared_in_another_process(isolated):
     assert not first.endswith(str(os.getpid()).encode())
 
 
-@pytest.mark.parametrize(("data", "answer"), [(b"die", b"parser-died x"), (b"hang", b"timeout x")])
+@pytest.mark.parametrize(
+    ("data", "answer"), [(b"die", b"parser-died x"), (b"hang", b"timeout x"), (b"turn", b"timeout x")]
+)
 def test_a_lost_parser_is_replaced_and_its_file_split_by_lines(isolated, data, answer):
     assert isolated(data, ["x"]) == answer
     assert isolated(b"a", ["x"]).startswith(b"parsed a")
