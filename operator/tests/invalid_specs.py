@@ -217,6 +217,11 @@ INVALID = (
         "spec.repositories[0].paths[0]",
     ),
     Invalid(
+        "a glob that ends in a blank",
+        {"repositories": [APP | {"exclude": ["vendor/** "]}]},
+        "spec.repositories[0].exclude[0]",
+    ),
+    Invalid(
         "a glob that negates",
         {"repositories": [APP | {"include": ["!vendor/**"]}]},
         "spec.repositories[0].include[0]",

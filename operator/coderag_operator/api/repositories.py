@@ -61,9 +61,11 @@ Ref = Annotated[
         holds=lambda ref: ".." not in ref and not ref.endswith("/"),
     ),
 ]
+# No blank at the ends, no backslash, nothing that cannot be seen; a ! would look as if it negated.
+PATH_PATTERN = r"^[^/!\\\s\x00-\x1f\x7f]([^\\\x00-\x1f\x7f]*[^\\\s\x00-\x1f\x7f])?$"
 SubPath = Annotated[
     str,
-    Field(pattern=r"^[^/!\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$", max_length=200),
+    Field(pattern=PATH_PATTERN, max_length=200),
     Rule(
         cel="!('/' + self + '/').matches('/[.]{0,2}/')",
         message="the path is not one below the root of the repository",
@@ -71,7 +73,7 @@ SubPath = Annotated[
         holds=lambda path: not {"", ".", ".."} & set(path.split("/")),
     ),
 ]
-Glob = Annotated[str, Field(pattern=r"^[^/!\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$", max_length=128)]
+Glob = Annotated[str, Field(pattern=PATH_PATTERN, max_length=128)]
 AS_SET = {"x-kubernetes-list-type": "set"}
 Globs = Annotated[tuple[Glob, ...], Field(max_length=32, json_schema_extra=AS_SET), AfterValidator(unique)]
 
