@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,6 +17,7 @@ from coderag_rag.ingestion.selection import select_files, words
 from coderag_rag.ingestion.source import Source
 from coderag_rag.store.schema import Skipped
 
+_PREFIX = "dry-run-"
 _MOST_LISTED = 200
 _LARGEST_FOLDERS = 10
 
@@ -56,9 +58,14 @@ class DryRun:
     ) -> None:
         self._preparer, self._folder, self._seconds, self._clock = preparer, folder, seconds, clock
 
+    def clear(self) -> None:
+        """Remove what an earlier life of this process left when it was killed."""
+        for left in self._folder.glob(f"{_PREFIX}*"):
+            rmtree(left, ignore_errors=True)
+
     async def of(self, source: Source) -> dict[str, Any]:
         """Return the report on a source; raises GitError. The copy that it makes is removed again."""
-        with TemporaryDirectory(prefix="dry-run-", dir=self._folder) as folder:
+        with TemporaryDirectory(prefix=_PREFIX, dir=self._folder) as folder:
             copy = source.repository.elsewhere(Path(folder) / "copy.git")
             commit = await copy.fetch(await copy.resolve(source.ref))
             report = await self._report(copy, source, await copy.files(commit))

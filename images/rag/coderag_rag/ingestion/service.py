@@ -91,8 +91,11 @@ def build_app(settings: Settings, private: Path) -> FastAPI:
         sources, synchroniser, promotion, metrics, health, reconcile_schedule=settings.config.reconcile_schedule
     )
 
+    dry_run = DryRun(looking, settings.work_dir)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        dry_run.clear()
         running = asyncio.create_task(worker.run())
         try:
             yield
@@ -107,7 +110,7 @@ def build_app(settings: Settings, private: Path) -> FastAPI:
             cache.close()
 
     app = create_app("CodeRAG ingestion", keys=[settings.api_key], health=health, registry=registry, lifespan=lifespan)
-    app.include_router(build_router(worker, DryRun(looking, settings.work_dir)))
+    app.include_router(build_router(worker, dry_run))
     secrets = {one.name: one.webhook_secret for one in settings.config.repositories if one.webhook_secret}
     app.add_middleware(Beside, prefix=PREFIX, other=build_webhooks(worker, secrets))
     app.state.worker = worker

@@ -62,6 +62,12 @@ async def test_what_is_not_read_in_time_is_estimated(desk, bench):
     assert report["chunks"] >= 2
 
 
+async def test_what_a_killed_process_left_is_removed(desk, bench):
+    (bench.folder / "dry-run-x" / "copy.git").mkdir(parents=True)
+    DryRun(bench.preparer, bench.folder).clear()
+    assert not (bench.folder / "dry-run-x").exists()
+
+
 async def test_an_unknown_repository_and_an_unreadable_remote_are_told(desk, remote):
     assert (await desk.http.post("/v1/repositories/other/dry-run")).status_code == 404
     remote.path.rename(remote.path.with_name("away"))
