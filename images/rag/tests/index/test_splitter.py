@@ -1,7 +1,16 @@
 """Chunks tile the file, follow its structure, and know the names they define."""
 
 import pytest
-from coderag_rag.chunking.languages import LANGUAGES, MARKDOWN, TEXT, language_of, language_of_script
+from coderag_rag.chunking.languages import (
+    CSV,
+    LANGUAGES,
+    MARKDOWN,
+    NOTEBOOK,
+    TEXT,
+    TSV,
+    language_of,
+    language_of_script,
+)
 from coderag_rag.chunking.lines import Lines
 from coderag_rag.chunking.splitter import split_text
 from hypothesis import given, settings
@@ -61,21 +70,27 @@ PIECES = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=60), st.sampled_from([*sorted(LANGUAGES), MARKDOWN, TEXT]))
+EVERY = [*sorted(LANGUAGES), MARKDOWN, NOTEBOOK, CSV, TSV, "swift", TEXT]
+
+
+def rewritten(text: str, chunks) -> str:
+    """The text that the chunks give, if every line is in exactly one of them and they stand in order."""
+    line = 1
+    for chunk in chunks:
+        assert (chunk.start_line, chunk.end_line) == (line, line + len(Lines(chunk.text)) - 1)
+        line = chunk.end_line + 1
+    assert line == len(Lines(text)) + 1
+    return "".join(chunk.text for chunk in chunks)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60), st.sampled_from(EVERY))
 @settings(max_examples=250, deadline=None)
 def test_chunks_joined_are_the_file(parts, language):
     text = "".join(parts)
-    chunks = split_text(text, language, budget=60).chunks
-    assert "".join(chunk.text for chunk in chunks) == text
-    line = 1
-    for chunk in chunks:
-        assert chunk.start_line == line
-        assert chunk.end_line >= line
-        line = chunk.end_line + 1
-    assert line == len(Lines(text)) + 1
+    assert rewritten(text, split_text(text, language, budget=60).chunks) == text
 
 
-@given(st.text(max_size=300), st.sampled_from(["python", "typescript", "yaml", MARKDOWN, TEXT]))
+@given(st.text(max_size=300), st.sampled_from(["python", "typescript", "yaml", "csv", "jupyter", MARKDOWN, TEXT]))
 @settings(max_examples=150, deadline=None)
 def test_no_text_at_all_breaks_the_splitter(text, language):
     text = text.encode("utf-8", "replace").decode()
@@ -130,6 +145,35 @@ def test_nesting_deeper_than_the_stack_is_no_problem():
     assert "".join(chunk.text for chunk in split_text(text, "python").chunks) == text
 
 
+def test_a_tree_that_is_too_deep_to_follow_is_counted():
+    deep = "x = [\n" + "[\n" * 90 + "".join(f"    'entry number {n}',\n" for n in range(90)) + "]\n" * 91
+    split = split_text(deep, "python")
+    assert (split.chunker, [note.cause for note in split.notes]) == ("ast", ["too-deep"])
+    assert "".join(chunk.text for chunk in split.chunks) == deep
+
+
+def test_levels_that_end_the_grammar_of_yaml_are_not_given_to_it():
+    split = split_text("".join(" " * level + "a:\n" for level in range(400)), "yaml")
+    assert (split.chunker, [note.cause for note in split.notes]) == ("lines", ["too-deep"])
+
+
+def test_a_language_without_a_grammar_is_chunked_by_lines_with_the_reason():
+    split = split_text("func run() {}\n", "swift")
+    assert (split.chunker, split.reason) == ("lines", "no grammar for Swift: chunked by lines")
+    assert split_text("words\n", TEXT).notes == []
+
+
+def test_a_c_header_that_is_cpp_gets_the_grammar_that_fits():
+    text = "namespace graph {\nclass Node {\n public:\n  int size() { return 0; }\n};\n}\n"
+    [chunk] = split_text(text, "c").chunks
+    assert chunk.symbols == ["graph", "Node", "graph.Node", "size", "graph.Node.size"]
+
+
+def test_blank_rows_make_no_endless_chunk():
+    chunks = split_text("\n" * 20_000, TEXT).chunks
+    assert max(len(chunk.text) for chunk in chunks) <= 4_800
+
+
 def test_many_siblings_are_split_in_one_pass():
     text = "[\n" + "".join(f'  "entry number {n}",\n' for n in range(20_000)) + "  0\n]\n"
     chunks = split_text(text, "json").chunks
@@ -161,6 +205,12 @@ def test_form_feeds_and_separators_do_not_shift_line_numbers():
         ("README.md", MARKDOWN),
         ("LICENSE", TEXT),
         ("x.", TEXT),
+        ("go", TEXT),
+        ("Dockerfile", "dockerfile"),
+        ("build/CMakeLists.txt", "cmake"),
+        ("App.swift", "swift"),
+        ("a.ipynb", "jupyter"),
+        ("object.m", TEXT),
     ],
 )
 def test_the_language_follows_from_the_name(path, language):
