@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import qdrant_edge as edge
+from pydantic_core import to_json
 
 from e2e.standins.qdrant.errors import QdrantError, from_engine, not_found
 from e2e.standins.qdrant.filters import build_filter
@@ -26,7 +27,11 @@ LOCK_SECONDS = 15.0  # how long a killed server's engine may take to let go of t
 
 
 class Engine:
-    """Public methods are what the HTTP side may call; all take and give JSON."""
+    """Public methods are what the HTTP side may call; all take and give JSON.
+
+    What a search reads is given as bytes: two hundred points would else be packed and unpacked on their way to the HTTP
+    side only to be written as JSON there.
+    """
 
     def __init__(self, folder: Path, settings: Json) -> None:
         """Open the collection's files, or make them."""
@@ -51,6 +56,10 @@ class Engine:
         """Return stored points by id; unknown ids are left out."""
         found = self._shard.retrieve(ids, build_payload_selector(with_payload), with_vector)
         return [read_record(record) for record in found]
+
+    def retrieve_bytes(self, ids: list[Any], with_payload: Any, with_vector: Any) -> bytes:
+        """Return the same as bytes."""
+        return to_json(self.retrieve(ids, with_payload, with_vector))
 
     def scroll(self, body: Json) -> Json:
         """Return a page of points and where the next one begins."""
@@ -77,8 +86,15 @@ class Engine:
         request = edge.FacetRequest(body["key"], body.get("limit") or 10, True, build_filter(body.get("filter")))
         return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request)]}
 
-    def query(self, bodies: list[Json]) -> list[Json]:
+    def query_bytes(self, body: Json) -> bytes:
+        """Run one query."""
+        return to_json(self._query([body])[0])
+
+    def query_batch_bytes(self, bodies: list[Json]) -> bytes:
         """Run queries as one batch."""
+        return to_json(self._query(bodies))
+
+    def _query(self, bodies: list[Json]) -> list[Json]:
         requests = [build_request(body, self._find_vector) for body in bodies]
         answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [{"points": [read_hit(hit) for hit in hits]} for hits in answers]

@@ -97,13 +97,12 @@ def get_point(request: Request, name: str, point: str) -> Json:
 
 @router.post("/points")
 @enveloped
-def retrieve(request: Request, name: str, body: models.PointRequest) -> list[Json]:
+def retrieve(request: Request, name: str, body: models.PointRequest) -> bytes:
     """Return points by id."""
     given = dump(body)
     payload = given.get("with_payload")
     arguments = (given["ids"], True if payload is None else payload, given.get("with_vector") or False)
-    found: list[Json] = catalog_of(request).call(name, "retrieve", *arguments)
-    return found
+    return bytes(catalog_of(request).call(name, "retrieve_bytes", *arguments))
 
 
 @router.post("/points/scroll")
@@ -132,14 +131,13 @@ def facet(request: Request, name: str, body: models.FacetRequest) -> Json:
 
 @router.post("/points/query")
 @enveloped
-def query(request: Request, name: str, body: models.QueryRequest) -> Json:
+def query(request: Request, name: str, body: models.QueryRequest) -> bytes:
     """Run one query."""
-    return dict(catalog_of(request).call(name, "query", [dump(body)])[0])
+    return bytes(catalog_of(request).call(name, "query_bytes", dump(body)))
 
 
 @router.post("/points/query/batch")
 @enveloped
-def query_batch(request: Request, name: str, body: models.QueryRequestBatch) -> list[Json]:
+def query_batch(request: Request, name: str, body: models.QueryRequestBatch) -> bytes:
     """Run several queries."""
-    found: list[Json] = catalog_of(request).call(name, "query", dump(body)["searches"])
-    return found
+    return bytes(catalog_of(request).call(name, "query_batch_bytes", dump(body)["searches"]))
