@@ -86,3 +86,43 @@ def test_links_submodules_and_unreadable_paths_are_not_read():
         ("lib", "submodule"),
         ("bad-?", "the path is not UTF-8"),
     ]
+
+
+@given(TREES, TREES, TREES)
+def test_what_another_ref_holds_is_known_and_stays(before, now, sibling):
+    plan = plan_sync(APP, files(now), [served("app", before), served("app", sibling, "next")])
+    assert set(plan.known) == set(now.values()) & (set(before.values()) | set(sibling.values()))
+    assert set(plan.left) == set(before.values()) - set(now.values()) - set(sibling.values())
+    assert plan.joined == {}
+    assert [head.ref for head in plan.siblings] == ["next"]
+
+
+@given(TREES, TREES)
+def test_a_ref_that_is_not_configured_goes_with_the_default_ref_and_not_before(gone, now):
+    former = served("app", gone, "former")
+    plan = plan_sync(APP, files(now), [former])
+    assert set(plan.left) == set(gone.values()) - set(now.values())
+    further = plan_sync(Source("app", "next", None, refs=("main", "next")), files(now), [former])
+    assert further.left == {}
+    assert [head.ref for head in further.siblings] == ["former"]
+
+
+def test_content_of_which_nobody_counted_the_chunks_is_read_again():
+    old = replace(served("app", {"a.py": "x"}), counts={})
+    plan = plan_sync(APP, files({"a.py": "x"}), [old])
+    assert (plan.read, plan.known, plan.left) == (("x",), {}, {})
+
+
+def test_what_could_not_be_read_is_not_read_again_but_what_stopped_the_chunker_is_tried_three_times():
+    rows = [
+        {"path": "a.py", "reason": "binary content", "blob": "x", "causes": "binary"},
+        {"path": "b.py", "reason": "took too long", "blob": "y", "tries": "2"},
+        {"path": "c.py", "reason": "took too long", "blob": "z", "tries": "3"},
+        {"path": "d.py", "reason": "submodule: add it"},
+    ]
+    before = Served(replace(HEAD, skipped=rows), ())
+    plan = plan_sync(APP, files({"a.py": "x", "b.py": "y", "c.py": "z", "e.py": "w"}), [before])
+    assert plan.read == ("y", "w")
+    assert plan.avoided == {"x", "z"}
+    assert (plan.tries("y"), plan.tries("w")) == (2, 0)
+    assert plan.remembered["x"].causes == ("binary",)
