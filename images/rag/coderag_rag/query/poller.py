@@ -38,9 +38,10 @@ class ManifestPoller:
         heads = await self._reader.heads()
         self._qdrant.succeeded()
         snapshot = await self._load(heads)
-        if snapshot != self._snapshot:
-            commits = {item.head.repository: item.head.commit for item in snapshot.manifests}
-            logger.info("serving %d repositories", len(commits), extra={"commits": commits})
+        if snapshot == self._snapshot:
+            return  # the same one stays, with what it has worked out about its blobs
+        commits = {item.head.repository: item.head.commit for item in snapshot.manifests}
+        logger.info("serving %d repositories", len(commits), extra={"commits": commits})
         self._snapshot = snapshot
 
     async def _load(self, heads: list[HeadPayload]) -> Snapshot:

@@ -14,11 +14,13 @@ from coderag_rag.query.manifest import Place
 from coderag_rag.query.places import is_generated, is_test, is_vendored, path_words
 from coderag_rag.query.weights import RANKER, QueryClass, RankerWeights
 
+File = tuple[str, str, str]  # repository, ref, path
+
 
 class Candidate(NamedTuple):
     """A served chunk that some leg found; `score` is the fused one until the ranker changes it.
 
-    A tuple and not a dataclass: two hundred of them change their score on every search, and that is ten times as fast.
+    A tuple and not a dataclass: two hundred of them are made on every search, and that is several times as fast.
     """
 
     point: str
@@ -32,15 +34,17 @@ class Candidate(NamedTuple):
     score: float = 0.0
 
     @property
-    def file(self) -> tuple[str, str, str]:
+    def file(self) -> File:
         """The file this chunk is shown in."""
         return (self.place.repository, self.place.ref, self.place.path)
 
 
 def definition_boost(query: Query, symbols: Sequence[str], weights: RankerWeights) -> float:
     """Return how much a chunk gains for defining what the query names."""
-    best = max((_symbol_boost(query, symbol, weights) for symbol in symbols), default=0.0)
-    return best or weights.definition_words * max((_word_share(query, symbol) for symbol in symbols), default=0.0)
+    if not symbols:
+        return 0.0
+    best = max([_symbol_boost(query, symbol, weights) for symbol in symbols]) if query.identifiers else 0.0
+    return best or weights.definition_words * max([_word_share(query, symbol) for symbol in symbols])
 
 
 def _symbol_boost(query: Query, symbol: str, weights: RankerWeights) -> float:
@@ -58,7 +62,7 @@ def _word_share(query: Query, symbol: str) -> float:
     if not words:
         return 0.0
     shared = len(words & query.words)
-    return shared / len(words) * (0.5 if shared == 1 else 1.0)
+    return shared / len(words) * (0.5 if shared == 1 else 1.0) if shared else 0.0
 
 
 @lru_cache(maxsize=65_536)
@@ -93,36 +97,48 @@ def rank(
     query: Query, candidates: Sequence[Candidate], *, demote: bool = True, weights: RankerWeights = RANKER
 ) -> list[Candidate]:
     """Return the candidates in their final order, at most a few from each file."""
-    scored = [_scored(query, candidate, demote, weights) for candidate in candidates]
-    ordered = sorted(_with_coherence(scored, weights), key=lambda item: (-item.score, item.file, item.start_line))
-    return _limited_per_file(ordered, weights.chunks_per_file)
+    files = [candidate.file for candidate in candidates]
+    scores = _with_coherence(files, _scores(query, candidates, demote, weights), weights)
+    order = sorted(range(len(files)), key=lambda n: (-scores[n], files[n], candidates[n].start_line))
+    kept = _limited_per_file(order, files, weights.chunks_per_file)
+    return [candidates[n]._replace(score=scores[n]) for n in kept]
 
 
-def _scored(query: Query, candidate: Candidate, demote: bool, weights: RankerWeights) -> Candidate:
-    path = candidate.place.path
-    boost = 1 + definition_boost(query, candidate.symbols, weights) + path_boost(query, path, weights)
-    factor = (demotion(query, path, weights) if demote else 1.0) * _opening_factor(query, candidate, weights)
-    return candidate._replace(score=candidate.score * boost * factor)
+def _scores(query: Query, candidates: Sequence[Candidate], demote: bool, weights: RankerWeights) -> list[float]:
+    """Return the score of each candidate by itself. What depends on the path alone is worked out once for each path."""
+    of_path: dict[str, tuple[float, float]] = {}
+    scores = []
+    for candidate in candidates:
+        path = candidate.place.path
+        if path not in of_path:
+            factor = demotion(query, path, weights) if demote else 1.0
+            of_path[path] = (path_boost(query, path, weights), factor)
+        words, factor = of_path[path]
+        boost = 1 + definition_boost(query, candidate.symbols, weights) + words
+        scores.append(candidate.score * boost * (factor * _opening_factor(query, candidate, weights)))
+    return scores
 
 
-def _with_coherence(candidates: Sequence[Candidate], weights: RankerWeights) -> list[Candidate]:
+def _with_coherence(files: Sequence[File], scores: Sequence[float], weights: RankerWeights) -> list[float]:
     """Lift the best chunk of each file by how much of the file was found."""
-    totals: dict[tuple[str, str, str], float] = {}
-    best: dict[tuple[str, str, str], Candidate] = {}
-    for item in candidates:
-        totals[item.file] = totals.get(item.file, 0.0) + item.score
-        if item.file not in best or item.score > best[item.file].score:
-            best[item.file] = item
+    totals: dict[File, float] = {}
+    best: dict[File, int] = {}
+    for n, (file, score) in enumerate(zip(files, scores, strict=True)):
+        totals[file] = totals.get(file, 0.0) + score
+        if file not in best or score > scores[best[file]]:
+            best[file] = n
     highest = max(totals.values(), default=0.0) or 1.0
-    lifted = {item.point: 1 + weights.coherence * totals[file] / highest for file, item in best.items()}
-    return [item._replace(score=item.score * lifted.get(item.point, 1.0)) for item in candidates]
+    lifted = list(scores)
+    for file, n in best.items():
+        lifted[n] *= 1 + weights.coherence * totals[file] / highest
+    return lifted
 
 
-def _limited_per_file(ordered: Sequence[Candidate], limit: int) -> list[Candidate]:
-    taken: dict[tuple[str, str, str], int] = {}
+def _limited_per_file(order: Sequence[int], files: Sequence[File], limit: int) -> list[int]:
+    taken: dict[File, int] = {}
     kept = []
-    for item in ordered:
-        taken[item.file] = taken.get(item.file, 0) + 1
-        if taken[item.file] <= limit:
-            kept.append(item)
+    for n in order:
+        taken[files[n]] = taken.get(files[n], 0) + 1
+        if taken[files[n]] <= limit:
+            kept.append(n)
     return kept

@@ -60,7 +60,8 @@ class Scope:
 
     def places(self, blob: str) -> list[Place]:
         """Return the places of a blob that this request may see."""
-        return [place for place in self.snapshot.places(blob) if self.allows_path(place.path)]
+        places = self.snapshot.places(blob)
+        return [place for place in places if self.allows_path(place.path)] if self.by_path else places
 
     def with_symbols(self, symbols: Sequence[str]) -> models.Filter:
         """Return the filter narrowed to chunks that define one of the symbols."""

@@ -186,3 +186,23 @@ def test_whenever_generations_change_a_snapshot_holds_exactly_one_of_them(steps)
         assert seen[-1] == 1 + sum(steps)
 
     asyncio.run(follow())
+
+
+def test_a_kept_snapshot_and_a_part_of_it_know_the_same_places():
+    def manifest(name, **files):
+        return Manifest.build(head(name), [Entry(f"{path}.py", blob, "python") for path, blob in files.items()])
+
+    kept = Snapshot.of([manifest("web", a="one", b="two"), manifest("app", c="one")])
+    part = Snapshot(kept.manifests)
+    assert part == kept
+    for blob in ("one", "two", "none"):
+        assert part.places(blob) == kept.places(blob)
+    assert [(place.repository, place.path) for place in kept.places("one")] == [("app", "c.py"), ("web", "a.py")]
+    assert kept.select([]) is kept  # a request without filters shares what the snapshot has worked out
+
+
+async def test_a_look_that_finds_nothing_new_keeps_the_same_snapshot(poller, index, corpus):
+    await poller.look()
+    before = poller.snapshot
+    await poller.look()
+    assert poller.snapshot is before
