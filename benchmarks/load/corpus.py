@@ -82,7 +82,7 @@ def files(chunks: int, folders: list[Path], workers: int) -> Iterator[File]:
             part = list(islice(sources, _AT_ONCE))
             if not part:
                 raise TooLittleSource(
-                    f"{chunks} chunks were asked for, and this machine's Python holds {chunks - left}"
+                    f"{chunks} chunks were asked for; the source on this machine gives {chunks - left}"
                 )
             for file in pool.map(read, part, chunksize=8):
                 if file is not None and file.blob not in seen and left > 0:
