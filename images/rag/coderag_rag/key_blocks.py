@@ -11,7 +11,6 @@ _END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _BEFORE = r"[ \t\"'`+#*>|,;(]*+"
 _AFTER = r"[ \t\r\"'`+,;\\]*+"
 _MATERIAL = re.compile(rf"{_BEFORE}(?:[A-Za-z0-9+/=\\]*+|[A-Z][A-Za-z-]{{1,30}}: [^\n\"']{{0,120}}){_AFTER}")
-_MOST_LINES = 400
 
 
 def _line_end(text: str, position: int) -> int:
@@ -22,7 +21,7 @@ def _line_end(text: str, position: int) -> int:
 def _end_of(text: str, start: int) -> int:
     """The end of the material that follows a first line."""
     position = reached = start
-    for _ in range(_MOST_LINES):
+    while True:
         stop = _line_end(text, position)
         closing = _END.search(text, position, stop)
         if not _MATERIAL.fullmatch(text, position, closing.start() if closing else stop):
@@ -33,7 +32,6 @@ def _end_of(text: str, start: int) -> int:
         if stop == len(text):
             return stop
         position = stop + 1
-    return reached
 
 
 def key_blocks(text: str) -> Iterator[tuple[int, int]]:

@@ -1,11 +1,15 @@
 """A parser that dies or hangs costs one file its structure, and nothing else."""
 
+import io
 import os
+import resource
 import signal
+import sys
 import threading
 from multiprocessing import Pipe
 
 import pytest
+from coderag_rag.chunking.__main__ import main
 from coderag_rag.chunking.isolation import Isolated, work
 
 
@@ -62,3 +66,30 @@ def test_the_copy_ends_with_its_owner():
     ours.close()
     working.join(timeout=30)
     assert not working.is_alive()
+
+
+def test_the_copy_leaves_without_touching_what_it_inherited(monkeypatch):
+    def leave(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "fork", lambda: 0)
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(SystemExit) as left:
+        Isolated(prepare, by_lines)(b"a", ["x"])
+    assert left.value.code == 0
+
+
+def test_nothing_is_ended_that_was_never_started():
+    assert Isolated(prepare, by_lines).close() == 0
+
+
+def test_the_process_bounds_its_memory_and_ends_with_its_input(monkeypatch):
+    limits = {}
+    monkeypatch.setattr("resource.setrlimit", lambda kind, limit: limits.update({kind: limit}))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"paths": ["a.py"], "size": 6}\nx = 1\n')))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))
+    main()
+    assert limits[resource.RLIMIT_AS] == (2 * 1024**3, 2 * 1024**3)
+    sys.stdout.seek(0)
+    assert sys.stdout.readline() == "ready\n"
+    assert '"chunker": "ast"' in sys.stdout.read()

@@ -104,6 +104,11 @@ def test_what_is_around_a_secret_stays():
     assert redact("  db-password: hunter2hunter  ", "yaml") == f"  db-password: {MARK}  "
 
 
+def test_a_key_is_followed_to_its_end_however_long_it_is():
+    long = KEY.replace("xyz==", "MIIEabcd\n" * 3_000 + "xyz==")
+    assert set(redact(long, "text").split("\n")) == {MARK}
+
+
 def test_a_private_key_keeps_its_number_of_lines():
     assert redact_counted(f"a\n{KEY}\n(b)\n", "text") == (f"a\n{MARK}\n{MARK}\n{MARK}\n{MARK}\n(b)\n", 1)
     assert redact(KEY.replace("\n", "\r\n"), "text") == "\r\n".join([MARK] * 4)
