@@ -17,6 +17,7 @@ Pair = tuple[str, str]  # what the user asked, what was answered
 _MOST_PAIRS = 4
 _LONGEST_TURN = 1500  # characters of a turn that are repeated to the model
 _LONGEST_LEAN = 600  # characters of an earlier question that join a search
+_LONGEST_ANSWER = 20_000  # characters of an answer that are looked through for names
 _MOST_NAMES = 4
 _FEW_WORDS = 2  # a question with fewer words of its own leans on something
 
@@ -31,14 +32,14 @@ _LEANS = re.compile(
 )
 _CODE_NAME = re.compile(r"`([A-Za-z_$][\w$.:]*)(?:\(\))?`")
 _MARKER = re.compile(r" *\[\d+(?:[,;] *\d+)*\]")
-_SOURCES = re.compile(r"\n+Sources:\n(?:\[\d+\] [^\n]*(?:\n|\Z))+\Z")
+_SOURCES, _LISTED = "\nSources:\n", re.compile(r"(?:\[\d+\] [^\n]*\n?)+")
 
 
 def leans(question: str) -> bool:
     """Whether a question needs what was said before it to be understood."""
-    query = analyse(question)
-    if _LEANS.search(question):
+    if _LEANS.search(question[:_LONGEST_TURN]):
         return True
+    query = analyse(question[:_LONGEST_TURN])
     return not query.identifiers and not query.files and len(query.words) < _FEW_WORDS
 
 
@@ -51,7 +52,7 @@ def search_text(question: str, history: Sequence[Pair]) -> str:
         found.append(asked[:_LONGEST_LEAN])
         if not leans(asked):
             break
-    names = dict.fromkeys(_CODE_NAME.findall(history[-1][1]))
+    names = dict.fromkeys(_CODE_NAME.findall(history[-1][1][:_LONGEST_ANSWER]))
     return "\n".join([*found, " ".join(list(names)[:_MOST_NAMES])]).strip()
 
 
@@ -71,7 +72,8 @@ def pair_turns(turns: Iterable[tuple[str, str]]) -> list[Pair]:
 
 def plain(answer: str) -> str:
     """Return an earlier answer without its markers and its list: their numbers mean nothing among new sources."""
-    return _MARKER.sub("", _SOURCES.sub("", answer)).strip()
+    before, found, listed = answer.rpartition(_SOURCES)
+    return _MARKER.sub("", before if found and _LISTED.fullmatch(listed) else answer).strip()
 
 
 def fitting(history: Sequence[Pair], budget: int) -> list[Pair]:

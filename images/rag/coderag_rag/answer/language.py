@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 # What is quoted or code says nothing about the one who asks.
 _QUOTED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\"[^\"\n]*\"|(?<!\w)'[^'\n]*'(?!\w)|“[^”\n]*”|‘[^’\n]*’", re.S)
+_LONGEST = 5000  # characters that are looked at
 _WORD = re.compile(r"[^\W\d_]")
 KOREAN, OTHER = "Korean (한국어)", "the language that the question is written in"
 _SCRIPTS = (
@@ -21,7 +22,7 @@ def question_language(question: str, earlier: Sequence[str] = ()) -> str:
     an English question Korean.
     """
     for text in (question, *reversed(earlier)):
-        said = _QUOTED.sub(" ", text)
+        said = _QUOTED.sub(" ", text[:_LONGEST])
         if _WORD.search(said):
             return _by_script(said)
     return _by_script(question)

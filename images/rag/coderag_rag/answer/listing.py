@@ -12,14 +12,15 @@ from coderag_rag.answer.labels import is_label, read_label
 _WORDS = (
     "sources", "source", "references", "reference", "citations", "citation", "footnotes", "출처", "참고", "인용", "근거"
 )  # fmt: skip
-_MARKUP = r"[ #*_>\-–—=]*"
-_TITLE = rf"{_MARKUP}(?:{'|'.join(_WORDS)})(?: ?(?:list|cited|used|자료|문헌|목록))?{_MARKUP}"
-_HEADING = re.compile(rf"{_TITLE}[:：]?{_MARKUP}", re.I)
+_TITLES = frozenset(
+    word + more for word in _WORDS for more in ("", " list", " cited", " used", " 자료", " 문헌", " 목록")
+)
+_MARKUP = " #*_>-–—="
 _BULLET = r" *(?:[-*+•] +|\d+[.)] +)?(?:\*\*)?"
 _BEGINS_ITEM = re.compile(r" *(?:[-*+•] *|\d+[.)]? *)?\*{0,2}(?:[\[【［].*)?")
 _LABELS = r"[\[【［]+([^\[\]【】［］`\n]*)[\]】］]+"
 _ITEM = re.compile(rf"{_BULLET}{_LABELS}(?!\()(.*)")
-_ONE_LINE = re.compile(rf"{_TITLE}[:：]{_MARKUP}{_LABELS}(.*)", re.I)
+_LABEL_FIRST = re.compile(rf"{_LABELS}(.*)")
 _LOCATION = re.compile(r"[^\s:]+\.\w+(?::| ?#L| lines? )\d+|\S+:\d+-\d+|@[0-9a-f]{7}", re.I)
 _ANY_LABEL = re.compile(_LABELS)
 _SPAN = re.compile(r"`[^`]*`")
@@ -67,7 +68,7 @@ class ListingFilter:
         """Whether the line so far cannot become a part of a list any more."""
         if self._fence or len(self._line) > _LONGEST:
             return True
-        begun = self._line.strip(" #*_>-–—=").lower()
+        begun = self._line.strip(_MARKUP).lower()
         heading = any(word.startswith(begun) or begun.startswith(word) for word in _WORDS)
         return not (heading or _BEGINS_ITEM.fullmatch(self._line))
 
@@ -85,7 +86,7 @@ class ListingFilter:
             return ""
         self._listing = False
         held = self._give_held()
-        return held + (self._hold(line) if _HEADING.fullmatch(text) else line)
+        return held + (self._hold(line) if _is_title(text) else line)
 
     def _is_item(self, text: str) -> bool:
         found = _ITEM.fullmatch(text)
@@ -117,6 +118,11 @@ class ListingFilter:
             self._fence = found[1]
 
 
+def _is_title(text: str) -> bool:
+    return text.strip(_MARKUP + ":：").lower() in _TITLES
+
+
 def _is_one_line(text: str) -> bool:
-    found = _ONE_LINE.fullmatch(text)
-    return bool(found and is_label(found[1]) and _LOCATION.search(found[2]))
+    title, colon, rest = text.replace("：", ":").partition(":")
+    found = _LABEL_FIRST.fullmatch(rest.lstrip(_MARKUP))
+    return bool(colon and found and _is_title(title) and is_label(found[1]) and _LOCATION.search(found[2]))

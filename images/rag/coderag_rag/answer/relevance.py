@@ -12,7 +12,7 @@ from coderag_rag.keyword import tokens
 from coderag_rag.query.analysis import analyse, symbol_spellings
 from coderag_rag.query.hits import Hit
 
-# Chosen on 300 docstrings of packages that were indexed without them and 100 written questions, 70 of these about what
+# Chosen on 258 docstrings of packages that were indexed without them and 100 written questions, 70 of these about what
 # no index holds; docs/asking.md has the figures. Below the first share the sources are about something else; up to the
 # second they are unless one of them has two of the words together, for one word alone is met by chance.
 LEAST_SHARE, SURE_SHARE, TOGETHER = 0.5, 0.67, 2

@@ -160,9 +160,11 @@ async def _chunks(services: Services, answer: Answer, body: ChatBody) -> AsyncIt
         shown.append(piece)
         yield envelope.chunk({"content": piece})
     services.metrics.answered(len(answer.citations), answer.dropped_markers)
+    more = extras(answer)
     if sources := sources_list(answer.citations):
-        yield envelope.chunk({"content": sources})
-    yield envelope.chunk({}, answer.generation.finish_reason, **extras(answer))
+        # LiteLLM makes the last chunk anew and keeps of the others what stands here only.
+        yield envelope.chunk({"content": sources, "provider_specific_fields": more})
+    yield envelope.chunk({}, answer.generation.finish_reason, **more)
     if body.wants_usage:
         yield envelope.usage_chunk(usage(answer, "".join(shown)))
 

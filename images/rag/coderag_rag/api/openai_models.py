@@ -12,6 +12,7 @@ from coderag_rag.answer.conversation import Pair, pair_turns
 MODEL = "coderag"
 # What goes to the model as it is: how it writes, never what it is told.
 _SAMPLING = frozenset({"temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty"})
+_MOST_TURNS = 40  # before the question; far fewer fit a prompt
 
 
 class TextPart(BaseModel):
@@ -83,7 +84,7 @@ class ChatBody(BaseModel):
     @property
     def history(self) -> list[Pair]:
         """What was asked and answered before the question."""
-        before = self.messages[: self._last_user]
+        before = self.messages[: self._last_user][-_MOST_TURNS:]
         return pair_turns((turn.role, turn.text) for turn in before if turn.role in ("user", "assistant") and turn.text)
 
     @property

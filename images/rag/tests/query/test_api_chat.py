@@ -59,6 +59,8 @@ async def test_a_stream_never_shows_an_invented_marker(client, gateway):
     assert len({chunk.id for chunk in chunks}) == 1
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert chunks[-1].usage.total_tokens == 16
+    assert [citation["marker"] for citation in chunks[-2].citations] == ["[1]"]
+    assert chunks[-3].choices[0].delta.provider_specific_fields["citations"] == chunks[-2].citations
 
 
 async def test_without_citations_there_is_no_list(client, gateway):

@@ -5,7 +5,9 @@ import re
 import pytest
 from coderag_rag.answer.budget import AnswerLimits, plan_budget
 from coderag_rag.answer.context import Block
+from coderag_rag.answer.conversation import leans, plain
 from coderag_rag.answer.language import is_korean, question_language
+from coderag_rag.answer.listing import ListingFilter
 from coderag_rag.answer.prompt import Request, build_messages, nothing_found, prompt_overhead, prompt_tokens
 from coderag_rag.answer.quoting import boundary, disarm, one_line, visible
 from coderag_rag.answer.task import Task, task_of
@@ -222,3 +224,28 @@ def test_a_long_answer_leaves_room_for_sources():
 def test_without_a_known_window_the_configured_size_counts():
     budget = plan_budget(AnswerLimits(3000, 100), Task.EXPLAIN, wanted=7)
     assert (budget.prompt, budget.answer, budget.history, budget.instructions) == (3000, 7, 600, 600)
+
+
+HOSTILE = [
+    "please. " * 3000,
+    "and " * 5000,
+    " " * 20_000,
+    "그 " * 9000,
+    "\n" * 20_000,
+    "`" * 9000,
+    "'a " * 7000,
+    "why" + " " * 9000,
+]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_takes_long_to_read(text):
+    assert task_of(text) is Task.EXPLAIN
+    assert leans(text) in (True, False)
+    assert plain(text + "\nSources:\n" + text) is not None
+    assert disarm(text)
+    assert question_language(text)
+    machine = ListingFilter({1})
+    for line in ("Sources" + " " * 380 + "x", "Sources:" + "[" * 390, "- [1] " + "a.a" * 130, "[1] " + ":1-" * 120):
+        machine.feed(line + "\n")
