@@ -42,7 +42,9 @@ class Upstream:
     fault: Fault | None = None
     requests: list[Json] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    pieces: list[Json] | None = None  # what a stream says instead of the usual words
     release: threading.Event = field(default_factory=threading.Event)  # clear it to hold answers back
+    left: threading.Event = field(default_factory=threading.Event)  # set when the reader of a stream has gone
     server: QuietServer | None = None
 
     def __post_init__(self) -> None:
@@ -125,6 +127,9 @@ def build_handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:  # noqa: 
             self.end_headers()
             if self.fails("headers"):
                 return
+            if upstream.pieces is not None:
+                self.say(upstream.pieces)
+                return
             text = not self.path.endswith("/chat/completions")
             self.send(chunk(None, text))
             if self.fails("role"):
@@ -137,6 +142,18 @@ def build_handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:  # noqa: 
             self.send(chunk(None, text, "stop"))
             self.write(b"data: [DONE]\n\n")
             self.write(b"")
+
+        def say(self, pieces: list[Json]) -> None:
+            """Stream what a test scripted; while answers are held back, repeat the last piece until nobody reads."""
+            try:
+                for piece in pieces:
+                    self.send(piece)
+                while not upstream.release.wait(0.05):
+                    self.send(pieces[-1])
+                self.write(b"data: [DONE]\n\n")
+                self.write(b"")
+            except OSError:
+                upstream.left.set()
 
         def send(self, document: Json) -> None:
             self.write(b"data: " + json.dumps(document).encode() + b"\n\n")
