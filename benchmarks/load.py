@@ -148,7 +148,7 @@ class Bench:
         for name, p95 in (("search", 0.1), ("ask", 0.5), ("indexing", 0.25)):
             if one := self.results.get(name):
                 found += [f"{name}: p95 above {p95 * 1000:.0f} ms"] * (not one.latency(0.95) <= p95)
-                found += [f"{name}: errors"] * bool(one.errors)
+                found += [f"{name}: {one.failures} errors"] * (one.failures > 0)
         if (one := self.results.get("search")) and one.cpu_per_query > 0.012:
             found.append("search: more than 12 ms of processor time per query")
         if "indexing" in self.results and self.embedded_per_second < 20:

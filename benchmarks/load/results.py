@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from benchmarks.load.openloop import Record
 
 OK, BUSY = 200, 429
+# An answer, and no failure: the vectors of the index mean nothing, so some questions find nothing that is near them.
+NOTHING_RELEVANT = "409 nothing_relevant"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -40,6 +42,11 @@ class Result:
         """What went wrong, by kind. A refusal is one too: within capacity there must be none."""
         failed = (record.outcome for record in self.records if record.outcome.status != OK)
         return Counter(f"{outcome.status or 'no answer'} {outcome.error}".strip() for outcome in failed)
+
+    @property
+    def failures(self) -> int:
+        """How many requests went wrong."""
+        return sum(self.errors.values()) - self.errors[NOTHING_RELEVANT]
 
     @property
     def degraded(self) -> int:

@@ -52,7 +52,8 @@ def test_errors_are_told_by_kind_and_answers_without_a_leg_are_counted():
     ]
     one = result([*failed, record(4, 1), record(5, 1, 200, "degraded")])
     assert one.errors == {"503 qdrant_unavailable": 2, "no answer timeout": 1}
-    assert one.degraded == 1
+    assert (one.failures, one.degraded) == (3, 1)
+    assert result([record(1, 1, 409, "nothing_relevant"), record(2, 1)]).failures == 0
     assert "2 503 qdrant_unavailable, 1 no answer timeout | 1 |" in tables.latencies([one])
 
 
