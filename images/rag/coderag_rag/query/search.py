@@ -53,7 +53,7 @@ class Searcher:
     async def search(self, request: SearchRequest, effort: Effort) -> SearchResult:
         """Return the best hits; raises TooManySearches, DependencyDown, NothingIndexed or UnknownRepository/-Ref."""
         look_up = partial(self._look_up, request, effort)
-        with self.admission.one_more():
+        with self.admission.one_more(judged=effort.schedule is None):
             try:
                 async with effort.deadline.cut():
                     return await self._qdrant.call(look_up, effort.retrying(any_failure))

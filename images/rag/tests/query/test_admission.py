@@ -27,6 +27,42 @@ def test_a_search_that_failed_makes_room():
         assert admission.running == 1
 
 
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def take(admission, clock, seconds, **how):
+    with admission.one_more(**how):
+        clock.now += seconds
+
+
+def test_slow_searches_lower_the_bound_and_quick_ones_raise_it_again():
+    clock = Clock()
+    admission = Admission(64, 4, clock)
+    for _ in range(5):
+        take(admission, clock, 3.0)
+    assert admission.bound == 37
+    for _ in range(100):
+        take(admission, clock, 3.0)
+    assert admission.bound == 4  # some are always let in: they are how it learns that things are better
+    for _ in range(3000):
+        take(admission, clock, 0.1)
+    assert admission.bound == 64
+
+
+def test_a_search_that_may_wait_for_a_dependency_says_nothing_of_how_many_fit():
+    clock = Clock()
+    admission = Admission(64, 4, clock)
+    for _ in range(50):
+        take(admission, clock, 30.0, judged=False)
+    assert admission.bound == 64
+
+
 async def test_a_burst_beyond_the_bound_is_refused_and_those_within_it_are_answered(service, served, monkeypatch):
     searcher, entered, gate = service.searcher, asyncio.Semaphore(0), asyncio.Event()
     searcher.admission.most = 3
