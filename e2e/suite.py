@@ -26,7 +26,7 @@ PYTEST = [*PYTHON, "pytest", "-q", "--durations=20", "--durations-min=2"]
 COVERAGE = ["--cov", "--cov-report=", "--cov-fail-under=0"]  # the bound is on all stages together
 PURE = (
     *("desired/*", "failover/*", "observed/*", "vram/*", "capacity.py", "plan.py", "conditions.py"),
-    *("memory_conditions.py", "verdict.py", "status.py"),
+    *("index_conditions.py", "memory_conditions.py", "verdict.py", "status.py"),
 )
 COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 

@@ -23,6 +23,7 @@ def read_granted(cluster):
 RENAMED = "a child that a later operator no longer renders has to go; no spec of today takes one away"
 ON_A_GPU = "only a stack with a model on a GPU looks at nodes"
 CLAIMS = "only gpu.sharing DRA makes a claim"
+SCHEDULED = "only spec.evaluation.schedule makes a CronJob"
 UNUSED = {
     ("delete", "", "configmaps"): RENAMED,
     ("delete", "", "persistentvolumeclaims"): RENAMED,
@@ -31,6 +32,7 @@ UNUSED = {
     ("list", "", "nodes"): ON_A_GPU,
     ("list", "resource.k8s.io", "resourceslices"): ON_A_GPU,
     **{(verb, "resource.k8s.io", "resourceclaims"): CLAIMS for verb in ("create", "delete", "get", "patch")},
+    **{(verb, "batch", "cronjobs"): SCHEDULED for verb in ("create", "delete", "get", "patch")},
 }
 
 

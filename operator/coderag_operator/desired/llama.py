@@ -27,6 +27,7 @@ from coderag_operator.vram.host import CHECKPOINTS, PROMPT_CACHE_MIB
 MODEL_FOLDER = "/models"
 ALL_LAYERS = 999
 STARTUP_SECONDS = 600
+READY_EVERY = 2  # what a role's callers wait for before the failover of their Service begins to count
 DRAIN_SECONDS = 15
 HTTP_THREADS = 64
 BATCH = 512
@@ -77,7 +78,7 @@ def pod(context: Context, role: str, server: LlamaCpp) -> Pod:
         args=arguments(context, role, server),
         env=[*keys(context, LLAMA_API_KEY="llama-api-key"), *plain(HOME="/tmp", LLAMA_CACHE="/tmp")],  # noqa: S108
         ports={"http": names.PORTS[role]},
-        probes=http_probes("/health", "/health", startup_seconds=STARTUP_SECONDS),
+        probes=http_probes("/health", "/health", startup_seconds=STARTUP_SECONDS, ready_every=READY_EVERY),
         pre_stop={"exec": {"command": ["coderag-drain", f"http://127.0.0.1:{names.PORTS[role]}/metrics"]}},
         volumes=[_model_volume(context, server)],
         mounts=[{"name": "models", "mountPath": MODEL_FOLDER, "readOnly": True}],

@@ -147,14 +147,15 @@ def toleration(one: Toleration) -> dict[str, Any]:
     return one.model_dump(by_alias=True, exclude_none=True)
 
 
-def http_probes(ready: str, live: str, *, startup_seconds: int) -> dict[str, Any]:
+def http_probes(ready: str, live: str, *, startup_seconds: int, ready_every: int = 5) -> dict[str, Any]:
     """Return the three probes on the port `http`; the startup probe holds the others back until the first success.
 
-    It asks whether the process lives, not whether it is ready: what waits for another pod must not be restarted for it.
+    A pod that refuses leaves its Service after at most two periods of `ready_every` seconds. The startup probe asks
+    whether the process lives, not whether it is ready: what waits for another pod must not be restarted for it.
     """
     return {
         "startupProbe": _probe(live, period=2, timeout=3, failures=startup_seconds // 2),
-        "readinessProbe": _probe(ready, period=5, timeout=3, failures=2),
+        "readinessProbe": _probe(ready, period=ready_every, timeout=3, failures=2),
         "livenessProbe": _probe(live, period=15, timeout=5, failures=4),
     }
 
