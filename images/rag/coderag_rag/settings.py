@@ -41,11 +41,12 @@ class QdrantSettings:
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """Address, key and timeout of the embedding service."""
+    """Address, key and timeout of the embedding service, and of the former one while an index is rebuilt."""
 
     url: str
     api_key: str | None
     timeout: float
+    previous_url: str = ""
 
     @classmethod
     def read(cls, env: Environment) -> Self:
@@ -54,4 +55,5 @@ class EmbeddingSettings:
             url=env.url("EMBEDDING_URL"),
             api_key=env.text("EMBEDDING_API_KEY", "") or None,
             timeout=env.number("EMBEDDING_TIMEOUT", 30, minimum=0.1),
+            previous_url=env.url("EMBEDDING_PREVIOUS_URL", ""),
         )

@@ -43,6 +43,7 @@ class Clients:
     llm: LlmClient
     plain: httpx.AsyncClient
     direct: Mapping[str, LlmClient] = field(default_factory=dict)
+    previous: EmbeddingClient | None = None
 
     @classmethod
     def connect(
@@ -60,18 +61,23 @@ class Clients:
             request_timeout=gateway.request_timeout,
             transport=transport,
         )
+        vectors = partial(
+            EmbeddingClient, api_key=embedding.api_key, timeout_seconds=embedding.timeout, transport=transport
+        )
         return cls(
             qdrant or connect(store.url, store.api_key, store.timeout),
-            EmbeddingClient(embedding.url, embedding.api_key, embedding.timeout, transport),
+            vectors(embedding.url),
             model_server(gateway.url, gateway.api_key),
             httpx.AsyncClient(timeout=_PROBE_DEADLINE, trust_env=False, transport=transport),
             {name: model_server(url, gateway.server_key, name=name) for name, url in servers.items()},
+            vectors(embedding.previous_url) if embedding.previous_url else None,
         )
 
     async def aclose(self) -> None:
         """Close every connection."""
         models = (client.aclose() for client in (self.llm, *self.direct.values()))
-        await asyncio.gather(self.qdrant.close(), self.embedding.aclose(), self.plain.aclose(), *models)
+        vectors = (client.aclose() for client in (self.embedding, self.previous) if client)
+        await asyncio.gather(self.qdrant.close(), self.plain.aclose(), *vectors, *models)
 
 
 class Services:
@@ -86,7 +92,9 @@ class Services:
         qdrant = self.breakers[QDRANT]
         watcher = IndexReader(clients.qdrant, min(_PROBE_DEADLINE, settings.qdrant.timeout))
         self.manifests = ManifestPoller(watcher, qdrant)
-        self.embedder = IndexEmbedder(clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot)
+        self.embedder = IndexEmbedder(
+            clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot, clients.previous
+        )
         reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
         self.scanner = Scanner(reader, self.manifests, qdrant)

@@ -1,10 +1,11 @@
 """Vectors for queries, only while the running model is the one that built the live index.
 
 Distances between vectors of different models mean nothing, so with another model the dense leg is left out rather than
-answered wrongly.
+answered wrongly. While an index for another model is being built, the one that built the live index runs beside it.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
 import httpx
@@ -20,10 +21,17 @@ EMBEDDING = "embedding"
 
 
 class IndexEmbedder:
-    """The embedding service as the search sees it. `look` is its probe and learns which model runs."""
+    """The embedding services as the search sees them. `look` is its probe and learns which of them to ask."""
 
-    def __init__(self, client: EmbeddingClient, breaker: Breaker, snapshot: Callable[[], Snapshot]) -> None:
-        self._client, self._breaker, self._snapshot = client, breaker, snapshot
+    def __init__(
+        self,
+        wanted: EmbeddingClient,
+        breaker: Breaker,
+        snapshot: Callable[[], Snapshot],
+        previous: EmbeddingClient | None = None,
+    ) -> None:
+        self._services = (wanted, previous) if previous else (wanted,)
+        self._client, self._breaker, self._snapshot = wanted, breaker, snapshot
         self._model: EmbeddingModel | None = None
 
     @property
@@ -33,16 +41,31 @@ class IndexEmbedder:
 
     @property
     def compatible(self) -> bool | None:
-        """Whether the live index was built by the running model; None while either is unknown."""
-        built = {manifest.head.identity for manifest in self._snapshot().manifests}
-        return None if not built or self._model is None else built == {self.identity}
+        """Whether the live index was built by the model that is asked; None while either is unknown."""
+        return self._fits(self._model) if self._model else None
+
+    def _fits(self, model: EmbeddingModel) -> bool | None:
+        heads = [manifest.head for manifest in self._snapshot().manifests]
+        # Chunks cut by another version of the chunker are still vectors of the same model.
+        same = (head.model == asdict(model) if head.model else head.identity == index_identity(model) for head in heads)
+        return all(same) if heads else None
 
     async def look(self) -> None:
-        """Ask which model runs; raises DependencyDown."""
-        try:
-            self._model = await self._client.model()
-        except EmbeddingError as error:
-            raise _down(error) from error
+        """Ask which model runs, and choose the one that built the live index; raises DependencyDown."""
+        failure: EmbeddingError | None = None
+        for service in self._services:
+            try:
+                model = await service.model()
+            except EmbeddingError as error:
+                failure = failure or error
+                continue
+            if self._fits(model) is not False:
+                self._client, self._model = service, model
+                return
+            if service is self._services[0]:
+                self._client, self._model = service, model
+        if failure is not None:
+            raise _down(failure) from failure
 
     async def embed_query(self, text: str, effort: Effort) -> list[float]:
         """Return the vector of a query; raises DependencyDown when there is none to be had in time."""

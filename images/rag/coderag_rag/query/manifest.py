@@ -120,11 +120,15 @@ class Snapshot:
         return Snapshot(tuple(item for item in self.manifests if permit.allows(item.head.repository)))
 
     def at(self, refs: Collection[str]) -> "Snapshot":
-        """Return the part that is served at these refs, all for none; raises UnknownRef."""
+        """Return the part that is served at these refs, each repository's own ref for none; raises UnknownRef."""
         known = {item.head.ref for item in self.manifests}
         if unknown := sorted(set(refs) - known):
             raise UnknownRef(unknown[0], known)
-        return Snapshot(tuple(item for item in self.manifests if item.head.ref in refs)) if refs else self
+        if not refs and all(item.head.default for item in self.manifests):
+            return self  # the view that is kept over requests
+        return Snapshot(
+            tuple(item for item in self.manifests if (item.head.ref in refs if refs else item.head.default))
+        )
 
     def select(self, repositories: Collection[str] | None) -> "Snapshot":
         """Return the part that a request may see; raises when there is none or a name is not served."""

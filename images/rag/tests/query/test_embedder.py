@@ -1,6 +1,7 @@
 """Query vectors: only of the model that built the index, and never waited for longer than a search can."""
 
 import asyncio
+from dataclasses import asdict
 
 import httpx
 import pytest
@@ -8,7 +9,8 @@ from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.query.effort import Patience
 from coderag_rag.query.embedder import IndexEmbedder
 from coderag_rag.query.guard import Breaker, DependencyDown
-from coderag_rag.query.manifest import Snapshot
+from coderag_rag.query.manifest import Manifest, Snapshot
+from coderag_rag.store.schema import HeadPayload
 
 
 def embedder(embedding):
@@ -62,3 +64,53 @@ async def test_an_overloaded_service_says_when_to_come_back():
     with pytest.raises(DependencyDown) as caught:
         await made.look()
     assert caught.value.retry_after == 9
+
+
+def server(model):
+    row = {"id": model, "revision": "r", "dimensions": 8, "max_tokens": 9, "pooling": "mean", "precision": "fp32"}
+
+    def answer(request):
+        if request.url.path == "/v1/embeddings":
+            return httpx.Response(200, json={"data": [{"index": 0, "embedding": [len(model)] * 8}]})
+        return httpx.Response(200, json={"data": [row | {"query_prompt": None, "passage_prompt": None}]})
+
+    return answer
+
+
+def client(answer):
+    return EmbeddingClient("http://embedding", "k", transport=httpx.MockTransport(answer))
+
+
+async def built_by(model, **changes):
+    described = asdict(await client(server(model)).model())
+    head = HeadPayload("app", "main", "c", 1, 1, 1, 1, 1, "t", "of another chunker", [], model=described | changes)
+    return lambda: Snapshot.of([Manifest.build(head, [])])
+
+
+@pytest.mark.parametrize(("built", "vector"), [("old", [3] * 8), ("wanted", [6] * 8)])
+async def test_of_two_services_the_one_that_built_the_live_index_is_asked(built, vector):
+    snapshot = await built_by(built)
+    made = IndexEmbedder(client(server("wanted")), Breaker("embedding"), snapshot, client(server("old")))
+    await made.look()
+    assert made.compatible is True
+    assert await made.embed_query("retry", effort()) == vector
+
+
+async def test_the_former_service_is_asked_while_the_wanted_one_is_down():
+    down = client(lambda _request: httpx.Response(503))
+    made = IndexEmbedder(down, Breaker("embedding"), await built_by("old"), client(server("old")))
+    await made.look()
+    assert await made.embed_query("retry", effort()) == [3] * 8
+    lost = IndexEmbedder(down, Breaker("embedding"), await built_by("old"), client(server("third")))
+    with pytest.raises(DependencyDown):
+        await lost.look()
+
+
+async def test_an_index_that_neither_has_built_is_searched_without_vectors():
+    made = IndexEmbedder(
+        client(server("wanted")), Breaker("embedding"), await built_by("old", revision="r0"), client(server("old"))
+    )
+    await made.look()
+    assert made.compatible is False
+    with pytest.raises(DependencyDown, match="built by another model"):
+        await made.embed_query("retry", effort())

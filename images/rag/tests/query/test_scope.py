@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def manifest(repository, ref, *files):
-    head = HeadPayload(repository, ref, f"c-{ref}", 1, 1, 1, len(files), 1, "t", "identity", [])
+def manifest(repository, ref, *files, default=True):
+    head = HeadPayload(repository, ref, f"c-{ref}", 1, 1, 1, len(files), 1, "t", "identity", [], default=default)
     return Manifest.build(head, [Entry(path, f"{repository}:{path}", "python") for path in files])
 
 
@@ -51,6 +51,15 @@ def test_a_ref_narrows_to_its_files():
     assert [place.ref for place in scope.places("app:a.py")] == ["next"]
     assert scope.places("app:src/b.py") == []
     assert scope.conditions[-1].match.any == ["app:a.py", "app:src/c.py"]
+
+
+def test_a_further_ref_is_searched_only_when_it_is_named():
+    served = Snapshot.of([manifest("app", "main", "a.py"), manifest("app", "old", "a.py", "gone.py", default=False)])
+    usual, named = Scope.build(served, Filters()), Scope.build(served, Filters(refs=["old"]))
+    assert [place.ref for place in usual.places("app:a.py")] == ["main"]
+    assert usual.places("app:gone.py") == []
+    assert usual.conditions[-1].match.any == ["app:a.py"]
+    assert [place.ref for place in named.places("app:gone.py")] == ["old"]
 
 
 def test_a_ref_that_is_served_nowhere_in_view_is_an_error():
