@@ -84,14 +84,10 @@ class Cost:
 
 
 def extrapolate(small: Cost, large: Cost, chunks: int) -> Cost:
-    """Return the cost of more chunks: a straight line through two measured ones, never below the larger."""
-    share = (chunks - small.chunks) / (large.chunks - small.chunks)
-
-    def line(name: str) -> float:
-        low, high = getattr(small, name), getattr(large, name)
-        return float(max(low + (high - low) * share, high))
-
-    return Cost(chunks, *(line(name) for name in ("rss", "disk", "fill_seconds", "open_seconds")))
+    """Return the cost of more chunks: sizes on the line through both measured ones, times at the rate of the larger."""
+    share, times = (chunks - small.chunks) / (large.chunks - small.chunks), chunks / large.chunks
+    rss, disk = (low + (high - low) * share for low, high in ((small.rss, large.rss), (small.disk, large.disk)))
+    return Cost(chunks, rss, disk, large.fill_seconds * times, large.open_seconds * times)
 
 
 def costs(measured: Sequence[Cost], embedded_per_second: float) -> str:
@@ -110,7 +106,7 @@ def costs(measured: Sequence[Cost], embedded_per_second: float) -> str:
 
 
 _REASON = """
-1M is a straight line through the two measured sizes: vectors, payload and keyword lists grow with the number of chunks,
-and the constant part is in both. Building the HNSW graph grows a little faster than that (a logarithm of the number),
-so the time to optimise is a lower bound.
+1M: sizes are on the straight line through the two measured ones, as vectors, payload and keyword lists grow with the
+number of chunks and the constant part is in both. Times are at the rate of the larger size; building the HNSW graph
+grows a little faster than that (a logarithm of the number), so the time to optimise is a lower bound.
 """

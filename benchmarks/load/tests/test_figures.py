@@ -88,14 +88,14 @@ def test_the_baseline_is_shown_as_a_ratio():
     assert "| 1000.00 | 1000.00 | 2000.00 | qdrant 50, rag 100 | 0.5 |" in tables.processor([ours])
 
 
-def test_a_million_is_on_the_line_through_both_measured_sizes():
+def test_sizes_of_a_million_are_on_a_line_and_times_at_the_rate_of_the_larger_size():
     small, large = Cost(10_000, 110 * MIB, 20 * MIB, 10, 1), Cost(100_000, 200 * MIB, 200 * MIB, 100, 1)
     million = tables.extrapolate(small, large, 1_000_000)
     assert (million.rss / MIB, million.disk / MIB) == (pytest.approx(1100), pytest.approx(2000))
-    assert million.open_seconds == 1
+    assert (million.fill_seconds, million.open_seconds) == (1000, 10)
     text = tables.costs([large, small], 50)
     assert "| 100,000 | measured | 200 | 200 | 100 | 1 | 2000 |" in text
-    assert "| 1,000,000 | extrapolated | 1100 | 2000 | 1000 | 1 | 20000 |" in text
+    assert "| 1,000,000 | extrapolated | 1100 | 2000 | 1000 | 10 | 20000 |" in text
     assert "extrapolated" not in tables.costs([small], 50)
 
 
