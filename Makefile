@@ -6,7 +6,8 @@ export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/ga
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover bench-vram test-failover clean-cache
+.PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover bench-vram bench-retrieval bench-load
+.PHONY: test-failover clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -47,6 +48,12 @@ bench-failover: .venv/.ready ## What callers see of faults, beside a plain stack
 
 bench-vram: .venv/.ready ## Planned memory beside what a real llama-server reports, in one table
 	$(BIN)/python benchmarks/vram.py
+
+bench-retrieval: .venv/.ready ## Retrieval beside dense-only, the standard recipe, BM25 and ripgrep
+	$(BIN)/python benchmarks/retrieval.py
+
+bench-load: .venv/.ready ## Search, ask and indexing under an open load
+	$(BIN)/python benchmarks/load.py
 
 bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
 	$(BIN)/python benchmarks/reconcile.py

@@ -64,7 +64,7 @@ CHECK = Stage(
     ),
 )
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
-UNIT = pytest_stage("unit", "-m", FAST, "operator/tests", "e2e", "charts/tests")
+UNIT = pytest_stage("unit", "-m", FAST, "operator/tests", "e2e", "charts/tests", "benchmarks")
 UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
 SERVICE_TESTS = ("images/rag", "images/gateway", "images/embedding")
 INNER = (

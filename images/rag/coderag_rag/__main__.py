@@ -15,6 +15,8 @@ from coderag_rag.http.logs import configure_logging
 
 # An answer ends by its deadline; this much longer the last bytes may take.
 _DRAIN_MARGIN = 5
+# Longer than clients keep an idle connection, so that none is closed under a new request.
+_KEEP_ALIVE = 75
 
 
 def main(environment: Mapping[str, str]) -> int:
@@ -43,6 +45,7 @@ def serve(settings: ApiSettings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=drain_seconds(settings),
     )
 

@@ -9,6 +9,7 @@ from coderag_rag.answer.answerer import NothingRelevant
 from coderag_rag.answer.llm import PromptTooLong
 from coderag_rag.api.disconnect import ClientGone
 from coderag_rag.http.errors import ApiError
+from coderag_rag.query.admission import TooManySearches
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import NothingIndexed, UnknownRef, UnknownRepository
 from coderag_rag.query.patterns import InvalidPattern
@@ -26,6 +27,7 @@ FAULTS = (
     NothingRelevant,
     PromptTooLong,
     TooManyScans,
+    TooManySearches,
     UnknownPath,
     UnknownRef,
     UnknownRepository,
@@ -50,6 +52,9 @@ def fault_answer(error: Exception) -> ApiError:
     if isinstance(error, TooManyScans):
         hint = "try again after Retry-After, or narrow the search by repository or path"
         return ApiError(429, str(error), code="too_many_exact_searches", hint=hint, retry_after=1.0)
+    if isinstance(error, TooManySearches):
+        hint = "try again after Retry-After; more replicas of rag answer more at once"
+        return ApiError(429, str(error), code="too_many_searches", hint=hint, retry_after=error.retry_after)
     return _misnamed(error)
 
 

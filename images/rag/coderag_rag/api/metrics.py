@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from coderag_rag.query.admission import Admission
 from coderag_rag.query.guard import Breaker
 from coderag_rag.query.hits import SearchResult
 
@@ -17,11 +18,16 @@ class QueryMetrics:
         self._citations = Counter("coderag_citations", "Markers in answers", ["verdict"], registry=registry)
         self._cut = Counter("coderag_answers_cut", "Streamed answers that broke off", registry=registry)
         self._open = Gauge("coderag_breaker_open", "1 while nothing is sent there", ["dependency"], registry=registry)
+        self._running = Gauge("coderag_searches_running", "Searches under way; bounded", registry=registry)
 
     def show(self, breakers: Iterable[Breaker]) -> None:
         """Show whether each breaker is open, read at every scrape."""
         for breaker in breakers:
             self._open.labels(breaker.name).set_function(lambda breaker=breaker: float(breaker.is_open))
+
+    def show_running(self, admission: Admission) -> None:
+        """Show how many searches run, read at every scrape."""
+        self._running.set_function(lambda: float(admission.running))
 
     def searched(self, result: SearchResult) -> None:
         """Count a search."""

@@ -97,6 +97,7 @@ class Services:
         )
         reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
+        self.metrics.show_running(self.searcher.admission)
         self.scanner = Scanner(reader, self.manifests, qdrant)
         self.spans = SpanReader(reader, self.manifests, qdrant)
         self.cartographer = Cartographer(reader, self.manifests, qdrant)
