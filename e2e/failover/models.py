@@ -34,7 +34,24 @@ def read_source(site: Site, role: str = "chat") -> dict[str, str]:
 
 def set_source(site: Site, wanted: dict[str, str], role: str = "chat") -> None:
     """Change a model in the spec."""
-    patch(site, {"models": {role: {"llamaCpp": {"source": {"http": wanted}}}}})
+    set_sources(site, {role: wanted})
+
+
+@contextmanager
+def all_changed(site: Site, file: str) -> Iterator[None]:
+    """Change both models at once, so that one role has to wait for the other; at the end the old ones are wanted."""
+    before = {role: read_source(site, role) for role in ("chat", "code")}
+    wanted = source(site, file)
+    set_sources(site, dict.fromkeys(before, wanted))
+    try:
+        yield
+    finally:
+        set_sources(site, before)
+
+
+def set_sources(site: Site, wanted: dict[str, dict[str, str]]) -> None:
+    """Change the models of several roles in one write."""
+    patch(site, {"models": {role: {"llamaCpp": {"source": {"http": one}}} for role, one in wanted.items()}})
 
 
 def patch(site: Site, spec: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from e2e.failover.faults import kill_operator
 from e2e.failover.site import Site, is_ready
 
 PAUSE = 0.2
+ROLES = ("chat", "code")
 STEPS = ("Waiting", "Shifting", "Draining", "Starting", "Verifying", "Returning")
 
 
@@ -39,8 +40,8 @@ FAILOVER: dict[str, Callable[[Site], bool]] = {
 
 
 def at_step(step: str) -> Callable[[Site], bool]:
-    """Return whether a rollout is at a step."""
-    return lambda site: (read_role(site).get("rollout") or {}).get("step") == step
+    """Return whether the rollout of either role is at a step."""
+    return lambda site: any((read_role(site, role).get("rollout") or {}).get("step") == step for role in ROLES)
 
 
 @contextmanager
