@@ -1,6 +1,7 @@
 """Searches under way are counted; one too many is refused at once and nothing waits."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 from coderag_rag.query.admission import Admission, TooManySearches
@@ -85,3 +86,16 @@ async def test_a_burst_beyond_the_bound_is_refused_and_those_within_it_are_answe
     gate.set()
     assert all(result.hits for result in await asyncio.gather(*running))
     assert searcher.admission.running == 0
+
+
+async def test_one_search_too_many_is_429_with_a_time_to_come_back_and_seen_in_the_metrics(service, served):
+    admission = service.searcher.admission
+    with ExitStack() as stack:
+        for _ in range(admission.bound):
+            stack.enter_context(admission.one_more(judged=False))
+        answer = await service.http.post("/v1/search", json={"query": "retry"})
+        metrics = await service.http.get("/metrics")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "too_many_searches")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "coderag_searches_running 64.0" in metrics.text
+    assert (await service.http.post("/v1/search", json={"query": "retry"})).status_code == 200
