@@ -14,6 +14,7 @@ from coderag_rag.query.hits import Hit
 # Code in ASCII has about 3.2 characters a token with the tokenizers of the usual models; other scripts about one. The
 # exact count belongs to the model behind the gateway, and asking it for every block would cost a request each.
 _CHARACTERS_PER_TOKEN = 3.2
+_ORDINARY = 8_000  # characters; no chunk that was cut by the budget of chunks is longer, a line of a minified file is
 
 
 def estimate_tokens(text: str) -> int:
@@ -80,13 +81,14 @@ class Block:
 
 
 def build_context(hits: Iterable[Hit], budget: int) -> list[Block]:
-    """Return the best hits as blocks, as many as fit; the first one always, for an answer needs something to cite.
+    """Return the best hits as blocks, as many as fit; one always, for an answer needs something to cite.
 
     No text is told twice: chunks that touch become one block, and a chunk whose text another file brought is left out.
+    A line of a minified file can be longer than any budget: it is passed over for the next hit.
     """
     blocks: list[Block] = []
     seen: set[str] = set()
-    for hit in hits:
+    for hit in _that_fit(list(hits), budget):
         if hit.text_sha256 in seen:
             continue
         wider = _with(blocks, hit)
@@ -95,6 +97,12 @@ def build_context(hits: Iterable[Hit], budget: int) -> list[Block]:
         blocks = wider
         seen.add(hit.text_sha256)
     return blocks
+
+
+def _that_fit(hits: Sequence[Hit], budget: int) -> Sequence[Hit]:
+    """Return the hits of an ordinary length and those that fit alone, in their order; the shortest if there is none."""
+    fitting = [hit for hit in hits if len(hit.text) <= _ORDINARY or Block(1, (hit,)).tokens <= budget]
+    return fitting or sorted(hits, key=lambda hit: len(hit.text))[:1]
 
 
 def _with(blocks: Sequence[Block], hit: Hit) -> list[Block]:

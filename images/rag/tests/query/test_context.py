@@ -56,6 +56,12 @@ def test_lines_that_two_chunks_share_are_told_once():
     assert block.source == "".join(f"a.py:{line}\n" for line in range(1, 15))
 
 
+def test_a_line_longer_than_the_budget_is_passed_over_and_alone_the_shortest_stays():
+    huge, plain = hit("x" * 100_000, "min.js"), part("a.py", 1, 2)
+    assert shown(build_context([huge, plain], 300)) == [("a.py", 1, 2)]
+    assert shown(build_context([hit("y" * 200_000, "b.js"), huge], 300)) == [("min.js", 3, 3)]
+
+
 def test_a_copy_in_another_file_is_told_once():
     hits = [hit("def f(): ...\n", "a.py"), hit("def f(): ...\n", "copy.py", blob="other")]
     assert shown(build_context(hits, 10_000)) == [("a.py", 3, 3)]
