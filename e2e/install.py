@@ -14,7 +14,7 @@ from e2e.kubectl import Cluster, CommandError
 
 SYSTEM = "coderag-system"
 STANDINS = "localhost/coderag-standins:dev"
-LOCAL = ("llama", "model", "embedding", "rag", "gateway")
+LOCAL = ("llama", "model", "embedding", "rag", "gateway", "evaluation")
 PORTS = {"hub": 8080, "git": 8081, "openai": 8082}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
