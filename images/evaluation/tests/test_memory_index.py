@@ -1,6 +1,7 @@
 """The benchmark's index in memory finds what Qdrant's own engine finds."""
 
 import asyncio
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_both_legs_agree_with_the_engine(corpus, dense, query, tmp_path):
         ("dense", dense[5].tolist(), dense[5].tolist()),
     ):
         mine = asyncio.run(reader.nearest(vector, using, where, 10))
-        (answer,) = engine.query([{"query": asked, "using": using, "limit": 10}])
+        answer = json.loads(engine.query_bytes({"query": asked, "using": using, "limit": 10}))
         theirs = {point["id"]: point["score"] for point in answer["points"]}
         assert [point.score for point in mine] == pytest.approx(list(theirs.values()), rel=1e-4)
         best = [numbers[point.id] for point in mine if point.score > min(theirs.values()) + 1e-6]

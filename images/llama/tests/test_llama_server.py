@@ -126,7 +126,8 @@ def test_it_answers_a_chat_whole_and_streamed(server):
 
 
 def test_it_ends_on_sigterm_by_itself(program, model):
-    with running(program, model) as (_, process):
+    with running(program, model) as (server, process):
+        server.post("/v1/chat/completions", json=ask(), headers=WITH_KEY)  # ready is said a moment before signals are
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
