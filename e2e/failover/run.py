@@ -106,11 +106,13 @@ class Result:
         """Return the longest time in which that Service led nowhere."""
         return longest_absence(self.served, self.window)
 
-    def label_time(self, part: str, gained: bool) -> float | None:
-        """Return when, after the fault, a pod of a component first gained or lost the label."""
-        moments = [when - self.window.start for when, pod, has in self.labels
-                   if has is gained and f"-{part}-" in pod and when >= self.window.start]  # fmt: skip
-        return moments[0] if moments else None
+    def label_turn(self, part: str, gained: bool) -> int | None:
+        """Return which change of labels after the fault was the first in which a pod of a component gained or lost it.
+
+        A turn and not a time: two changes that arrive together have one time, and still their order.
+        """
+        after = [(pod, has) for when, pod, has in self.labels if when >= self.window.start]
+        return next((turn for turn, (pod, has) in enumerate(after) if has is gained and f"-{part}-" in pod), None)
 
 
 def targets(site: Site, pace: Pace, role: str = "chat") -> list[Target]:

@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
-from coderag_operator.desired.names import GATEWAY, INGESTION, PORTS, QDRANT, RAG
+from coderag_operator.desired.names import GATEWAY, INGESTION, PREVIOUS, QDRANT, RAG
+from coderag_operator.desired.names import PORTS as ALL_PORTS
 from coderag_operator.desired.network import CALLS, DOORS
 
 from e2e import install
 from e2e.waiting import wait_until
 
 FAR = "coderag-e2e-far"
+PORTS = {component: port for component, port in ALL_PORTS.items() if component != PREVIOUS}  # there only for a while
 OPERATOR, NEAR, AWAY, API, NAMES = "operator", "neighbour", "stranger", "the API", "names"
 # What the example's stack calls outside of itself, on any port, because the repository is served inside the cluster.
 CALLS_ANY_POD = (INGESTION,)

@@ -71,7 +71,7 @@ def test_a_chat_server_that_hangs_is_replaced_and_costs_no_request(site, hang):
 
 
 def test_the_stand_in_gains_the_label_before_the_wedged_server_loses_it(site, hang):
-    gained, lost = hang.label_time("code", gained=True), hang.label_time("chat", gained=False)
+    gained, lost = hang.label_turn("code", gained=True), hang.label_turn("chat", gained=False)
     assert gained is not None, tell(site)
     assert lost is not None, tell(site)
     assert gained < lost

@@ -32,8 +32,8 @@ def test_a_row_has_a_cell_for_each_head():
 def test_switches_gaps_and_labels_are_read_from_what_was_seen():
     found = result()
     assert (found.switches, found.absence) == (1, 1.5)
-    assert (found.label_time("code", gained=True), found.label_time("chat", gained=False)) == (2.5, 3.0)
-    assert found.label_time("chat", gained=True) is None
+    assert (found.label_turn("code", gained=True), found.label_turn("chat", gained=False)) == (0, 1)
+    assert found.label_turn("chat", gained=True) is None
 
 
 def test_the_overhead_is_the_difference_at_each_share():
