@@ -182,6 +182,8 @@ def test_a_deleted_policy_opens_a_pod_until_the_operator_closes_it_again(ground,
     name = f"networkpolicy/{stack.name}-{QDRANT}"
     stack.cluster.kubectl(*operator, "--replicas=0")
     try:
+        gone = ("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=coderag-operator", "--timeout=60s")
+        stack.cluster.kubectl("-n", install.SYSTEM, *gone)  # on its way out it would still put the policy back
         stack.kubectl("delete", name)
         wait_until(lambda: ground.reaches(AWAY, QDRANT), "an open store")
     finally:
