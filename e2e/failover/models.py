@@ -9,7 +9,7 @@ from typing import Any
 
 from e2e import install
 from e2e.failover.faults import Act
-from e2e.failover.site import Site
+from e2e.failover.site import ROLES, Site
 
 NEXT, SHORT, CRASH, MUTE = "next.model", "short.model", "crash.model", "mute.model"
 WRONG = "wrong sha"
@@ -40,7 +40,7 @@ def set_source(site: Site, wanted: dict[str, str], role: str = "chat") -> None:
 @contextmanager
 def all_changed(site: Site, file: str) -> Iterator[None]:
     """Change both models at once, so that one role has to wait for the other; at the end the old ones are wanted."""
-    before = {role: read_source(site, role) for role in ("chat", "code")}
+    before = {role: read_source(site, role) for role in ROLES}
     wanted = source(site, file)
     set_sources(site, dict.fromkeys(before, wanted))
     try:

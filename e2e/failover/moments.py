@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.failover.faults import kill_operator
-from e2e.failover.site import Site, is_ready
+from e2e.failover.site import ROLES, Site, is_ready
 
 PAUSE = 0.2
-ROLES = ("chat", "code")
 STEPS = ("Waiting", "Shifting", "Draining", "Starting", "Verifying", "Returning")
 
 

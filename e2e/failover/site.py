@@ -12,6 +12,7 @@ from e2e.kubectl import Cluster, CommandError
 from e2e.progress import is_current
 
 SYSTEM = "coderag-system"
+ROLES = ("chat", "code")
 OPERATOR = "coderag-operator"
 
 

@@ -17,10 +17,10 @@ from e2e.failover import faults, models
 from e2e.failover.catalog import MANAGED, REAL, SWITCHED
 from e2e.failover.endpoints import count_switches
 from e2e.failover.flapping import flap
-from e2e.failover.moments import FAILOVER, ROLES, STEPS, at_step, operator_killed_when, read_role
+from e2e.failover.moments import FAILOVER, STEPS, at_step, operator_killed_when, read_role
 from e2e.failover.place import STANDIN_LLAMA, tell
 from e2e.failover.run import FRESH, GATEWAY, Fault, Pace, run
-from e2e.failover.site import Site, is_settled
+from e2e.failover.site import ROLES, Site, is_settled
 from e2e.failover.table import HEAD, cells, line
 from e2e.progress import read_conditions
 

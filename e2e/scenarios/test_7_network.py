@@ -14,6 +14,8 @@ from coderag_operator.desired.names import PORTS as ALL_PORTS
 from coderag_operator.desired.network import CALLS, DOORS
 
 from e2e import install
+from e2e.failover import faults
+from e2e.failover.site import Site
 from e2e.waiting import wait_until
 
 FAR = "coderag-e2e-far"
@@ -178,15 +180,9 @@ def test_a_door_is_open_to_the_namespace_and_the_store_is_not(ground):
 
 
 def test_a_deleted_policy_opens_a_pod_until_the_operator_closes_it_again(ground, stack):
-    operator = ("-n", install.SYSTEM, "scale", "deployment/coderag-operator")
     name = f"networkpolicy/{stack.name}-{QDRANT}"
-    stack.cluster.kubectl(*operator, "--replicas=0")
-    try:
-        gone = ("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=coderag-operator", "--timeout=60s")
-        stack.cluster.kubectl("-n", install.SYSTEM, *gone)  # on its way out it would still put the policy back
+    with faults.operator_down(Site(stack.cluster, stack.namespace, stack.name)):
         stack.kubectl("delete", name)
         wait_until(lambda: ground.reaches(AWAY, QDRANT), "an open store")
-    finally:
-        stack.cluster.kubectl(*operator, "--replicas=1")
     wait_until(lambda: stack.get(name), "the policy as before", 120)
     wait_until(lambda: not ground.reaches(AWAY, QDRANT), "a closed store")

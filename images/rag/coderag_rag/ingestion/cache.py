@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from coderag_rag.store.filters import batches
+
 logger = logging.getLogger(__name__)
 _TABLE = """CREATE TABLE IF NOT EXISTS vectors (
   model BLOB NOT NULL, text BLOB NOT NULL, vector BLOB NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, text)
 ) WITHOUT ROWID"""
 _BY_USE = "CREATE INDEX IF NOT EXISTS by_use ON vectors (used)"
+_ASKED_AT_ONCE = 500  # texts; old builds of SQLite take 999 values in a statement
 _ROOM = 0.9  # of the limit that is kept when it is reached
 
 
@@ -61,8 +64,7 @@ class EmbeddingCache:
 
     def _looked_up(self, database: sqlite3.Connection, model: bytes, texts: dict[bytes, str]) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
-        keys = list(texts)
-        for part in (keys[start : start + 500] for start in range(0, len(keys), 500)):
+        for part in batches(list(texts), _ASKED_AT_ONCE):
             chosen = f"model = ? AND text IN ({','.join('?' * len(part))})"
             rows = database.execute(f"SELECT text, vector FROM vectors WHERE {chosen}", (model, *part))  # noqa: S608
             found |= {texts[key]: array("f", vector).tolist() for key, vector in rows}

@@ -29,7 +29,7 @@ from coderag_rag.ingestion.preparer import Preparer
 from coderag_rag.ingestion.promotion import Promotion
 from coderag_rag.ingestion.repositories import RepositoryConfig
 from coderag_rag.ingestion.settings import Settings
-from coderag_rag.ingestion.source import Source
+from coderag_rag.ingestion.source import Key, Source
 from coderag_rag.ingestion.synchroniser import Sources, Synchroniser
 from coderag_rag.ingestion.tools import Tools
 from coderag_rag.ingestion.trial import Trial
@@ -49,19 +49,20 @@ def build_repository(settings: Settings, private: Path, config: RepositoryConfig
 def build_sources(settings: Settings, private: Path) -> Sources:
     """Return every repository at every ref."""
     write_askpass(private)
-    found: dict[tuple[str, str], tuple[RepositoryConfig, Source]] = {}
+    found: dict[Key, tuple[RepositoryConfig, Source]] = {}
     for config in settings.config.repositories:
         repository = build_repository(settings, private, config)
         for ref in config.all_refs:
             source = Source(config.name, ref, repository, config.wanted, config.all_refs)
             found[source.key] = (config, source)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def embedding_clients(settings: Settings) -> list[EmbeddingClient]:
     """Return the client of the wanted model, and that of the former one where it still runs."""
-    urls = [settings.embedding.url, *([settings.previous_embedding_url] if settings.previous_embedding_url else [])]
-    return [EmbeddingClient(url, settings.embedding.api_key, settings.embedding.timeout) for url in urls]
+    embedding = settings.embedding
+    urls = (embedding.url, embedding.previous_url)
+    return [EmbeddingClient(url, embedding.api_key, embedding.timeout) for url in urls if url]
 
 
 def build_app(settings: Settings, private: Path) -> FastAPI:

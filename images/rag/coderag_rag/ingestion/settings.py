@@ -23,7 +23,6 @@ class Settings:
     file_deadline: float
     embedding_batch: int
     cache_megabytes: int
-    previous_embedding_url: str
     keep_replaced_hours: float
     owner: str
     log_level: str
@@ -44,7 +43,6 @@ class Settings:
             file_deadline=env.number("INGESTION_FILE_DEADLINE", 20, minimum=0.1),
             embedding_batch=env.integer("EMBEDDING_BATCH", 32, minimum=1),
             cache_megabytes=env.integer("EMBEDDING_CACHE_MB", 512),
-            previous_embedding_url=env.url("EMBEDDING_PREVIOUS_URL", ""),
             keep_replaced_hours=env.number("INGESTION_KEEP_REPLACED_HOURS", 24),
             owner=env.text("POD_NAME", env.text("HOSTNAME", socket.gethostname())),
             log_level=env.text("LOG_LEVEL", "INFO"),

@@ -17,8 +17,10 @@ from coderag_rag.ingestion.mining import Mined, from_commits, from_document
 from coderag_rag.ingestion.preparer import Preparer
 from coderag_rag.ingestion.source import Key, Source
 from coderag_rag.keyword import query_vector
+from coderag_rag.query.fusion import fuse
+from coderag_rag.query.weights import Leg
 from coderag_rag.store.calls import Calls
-from coderag_rag.store.filters import both
+from coderag_rag.store.filters import batches, both
 from coderag_rag.store.filters import field as equals
 from coderag_rag.store.manifest import Served, read_heads, read_served
 from coderag_rag.store.schema import CHUNK, DENSE, KEYWORD
@@ -53,9 +55,8 @@ class Contender:
     async def vectors(self, texts: Sequence[str], kind: str) -> list[list[float]]:
         """Return the vectors of texts, asked for in small lots because people search meanwhile."""
         found: list[list[float]] = []
-        for start in range(0, len(texts), _BATCH):
-            answer = await self.client.embed(texts[start : start + _BATCH], self.model, kind)  # type: ignore[arg-type]
-            found += answer.vectors
+        for part in batches(texts, _BATCH):
+            found += (await self.client.embed(part, self.model, kind)).vectors  # type: ignore[arg-type]
         return found
 
     async def nearest(self, vector: object, using: str, payload: Sequence[str]) -> list[models.ScoredPoint]:
@@ -68,15 +69,14 @@ class Contender:
 
     async def _score(self, query: Mined, vector: list[float]) -> float:
         points: dict[str, models.ScoredPoint] = {}
-        shares: dict[str, float] = {}
-        for wanted, using in ((vector, DENSE), (query_vector(query.text), KEYWORD)):
-            legs = await self.nearest(wanted, using, ("blob", "start_line", "end_line"))
-            served = [point for point in legs if (point.payload or {})["blob"] in self.blobs]
-            for rank, point in enumerate(served, start=1):
-                points[str(point.id)] = point
-                shares[str(point.id)] = shares.get(str(point.id), 0.0) + 1 / (_RRF_K + rank)
-        best = sorted(shares, key=lambda point: (-shares[point], point))
-        return ndcg(*_hits(query, [points[point].payload or {} for point in best]))
+        legs: dict[Leg, list[str]] = {}
+        for leg, wanted, using in ((Leg.DENSE, vector, DENSE), (Leg.KEYWORD, query_vector(query.text), KEYWORD)):
+            found = await self.nearest(wanted, using, ("blob", "start_line", "end_line"))
+            served = {str(point.id): point for point in found if (point.payload or {})["blob"] in self.blobs}
+            points |= served
+            legs[leg] = list(served)
+        best = fuse(legs, dict.fromkeys(legs, 1.0), _RRF_K)
+        return ndcg(*_hits(query, [points[point].payload or {} for point, _ in best]))
 
 
 def _hits(query: Mined, ranked: Sequence[Mapping[str, int | str]]) -> tuple[list[bool], int]:

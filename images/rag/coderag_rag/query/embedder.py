@@ -46,8 +46,9 @@ class IndexEmbedder:
 
     def _fits(self, model: EmbeddingModel) -> bool | None:
         heads = [manifest.head for manifest in self._snapshot().manifests]
+        described, identity = asdict(model), index_identity(model)
         # Chunks cut by another version of the chunker are still vectors of the same model.
-        same = (head.model == asdict(model) if head.model else head.identity == index_identity(model) for head in heads)
+        same = (head.model == described if head.model else head.identity == identity for head in heads)
         return all(same) if heads else None
 
     async def look(self) -> None:
