@@ -130,16 +130,16 @@ class ModelManager:
         return model
 
     async def _fall_back(self) -> None:
-        """Let the second model serve, unless one serves already."""
-        if self._fallback is None or self.model is not None:
-            return
-        try:
-            model = await self._read(self._fallback)
-        except Exception as error:
-            self.error = f"{self.error}; the fallback failed too: {type(error).__name__}: {error}"
-        else:
-            self.error = f"{self.error}; {model.manifest.name} serves in its place"
-            self.fell_back = True
+        """Let the second model serve, unless one serves already, and say so each time the first one fails."""
+        if self._fallback is not None and self.model is None:
+            try:
+                await self._read(self._fallback)
+            except Exception as error:
+                self.error = f"{self.error}; the fallback failed too: {type(error).__name__}: {error}"
+            else:
+                self.fell_back = True
+        if self.fell_back and self.model is not None:
+            self.error = f"{self.error}; {self.model.manifest.name} serves in its place"
 
     async def _read(self, loader: Callable[[], Model]) -> Model:
         started = time.perf_counter()
