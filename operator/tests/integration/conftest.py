@@ -1,4 +1,4 @@
-"""A real kube-apiserver and etcd for this session, and the operator with the rights that the chart gives it."""
+"""A real kube-apiserver and etcd for each file of tests, and the operator with the rights that the chart gives it."""
 
 import asyncio
 import contextlib
@@ -32,9 +32,12 @@ class Plane:
     operator: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """Bring an API server up, with the CRD and the operator's account."""
+    """Bring an API server up, with the CRD and the operator's account.
+
+    One for each file: what others leave behind, thousands of children that nothing collects, an operator would list.
+    """
     with ControlPlane() as running:
         status = running.status()
         folder, audit = Path(status.kubeconfig).parent, Path(status.audit_log)
