@@ -5,10 +5,10 @@ itself searches small collections exactly too; a test compares both.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from coderag_rag.query.wire import Near
+from coderag_rag.query.wire import Near, Point
 from numpy.typing import NDArray
 from qdrant_client import models
 
@@ -17,14 +17,6 @@ from benchmarks.retrieval.postings import Postings, qdrant_idf
 from benchmarks.retrieval.vectors import Matrix
 
 Mask = NDArray[np.bool_]
-
-
-class Point(NamedTuple):
-    """What a leg found."""
-
-    id: str
-    score: float
-    payload: dict[str, Any]
 
 
 class MemoryReader:
@@ -77,7 +69,7 @@ class MemoryReader:
         chunk = self._chunks[number]
         lines = {"start_line": chunk.start_line, "end_line": chunk.end_line}
         about = {"blob": chunk.blob, "symbols": chunk.piece.symbols, "language": chunk.language}
-        return Point(chunk.id, score, lines | about)
+        return Point(chunk.id, lines | about, score)
 
     def _mask(self, where: models.Filter) -> Mask:
         allowed = np.ones(len(self._chunks), bool)

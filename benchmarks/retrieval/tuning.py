@@ -3,7 +3,7 @@
     python benchmarks/retrieval/tuning.py [NAME=VALUE]...
 
 Without arguments every number that prose uses is tried at a few values beside today's. With arguments, such as
-`definition_words=0.8 dense=1.5 rrf_k=6`, that one combination is compared with today's. Test packages are never read.
+`definition_words=0.8 dense=1.5`, that one combination is compared with today's. Test packages are never read.
 """
 
 import sys
@@ -20,7 +20,7 @@ from coderag_eval.metrics import NDCG, per_question  # noqa: E402
 from coderag_eval.statistics import compare  # noqa: E402
 from coderag_rag.query import search  # noqa: E402
 from coderag_rag.query.ranking import rank  # noqa: E402
-from coderag_rag.query.weights import LEG_WEIGHTS, RANKER, RRF_K, Leg  # noqa: E402
+from coderag_rag.query.weights import LEG_WEIGHTS, RANKER, Leg  # noqa: E402
 
 from benchmarks.retrieval.corpus import corpus_of_functions  # noqa: E402
 from benchmarks.retrieval.definition import read_definition  # noqa: E402
@@ -32,7 +32,6 @@ BUILD = ROOT / "build" / "retrieval"
 TRIED: Mapping[str, tuple[float, ...]] = {
     "dense": (0.7, 1.5, 2.0),
     "symbol": (0.0, 1.0),
-    "rrf_k": (1, 3, 6, 20, 60),
     "definition_words": (0.0, 0.4, 0.8, 2.5),
     "path_words": (0.0, 0.2, 0.8),
     "coherence": (0.0, 0.1, 0.4),
@@ -62,10 +61,11 @@ class Tuning:
 
 def _patches(changes: Mapping[str, float]) -> dict[str, object]:
     legs = {Leg(name): value for name, value in changes.items() if name in set(Leg)}
-    ranker = {name: value for name, value in changes.items() if name not in legs and name != "rrf_k"}
+    ranker = {
+        name: int(value) if name == "chunks_per_file" else value for name, value in changes.items() if name not in legs
+    }
     return {
         "LEG_WEIGHTS": {kind: {**weights, **legs} for kind, weights in LEG_WEIGHTS.items()},
-        "RRF_K": changes.get("rrf_k", RRF_K),
         "rank": partial(rank, weights=replace(RANKER, **ranker)),
     }
 

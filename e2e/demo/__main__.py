@@ -11,6 +11,7 @@ import yaml
 
 from e2e import install
 from e2e.cluster import way_out
+from e2e.cluster.images import known
 from e2e.cluster.provider import choose
 from e2e.demo import answers
 from e2e.kubectl import Cluster, CommandError
@@ -18,6 +19,7 @@ from e2e.progress import WaitError, step, wait_for_stack
 
 NAMESPACE = "coderag-demo"
 STACK = "demo"
+UNUSED = ("evaluation",)  # images that the demo's stack starts no pod of: minutes on a fresh machine
 QUESTIONS = ("How does the work queue avoid losing a wake-up while a key is being worked on?",
              "Where are the citations in an answer verified?")  # fmt: skip
 
@@ -75,14 +77,15 @@ def refuse_unreachable_models(provider: str) -> None:
 
 
 def start_cluster(name: str, provider: str) -> Cluster:
-    """Bring the cluster up with all images in it."""
+    """Bring the cluster up with the images of the stack in it."""
+    images = [image for image in known().values() if image.name not in UNUSED]
     with step(
         "Cluster programs and images (the first time builds Kubernetes and llama.cpp from source: about 20 minutes)"
     ):
-        run_cluster_tool("build-images")
+        run_cluster_tool("build-images", *(image.name for image in images))
     with step(f"Cluster {name}"):
         run_cluster_tool("up", "--name", name, "--provider", provider)
-        run_cluster_tool("load-image", "--name", name, "--all")
+        run_cluster_tool("load-image", "--name", name, *(image.reference for image in images))
     return install.open_cluster(name, provider)
 
 

@@ -17,8 +17,8 @@ from coderag_rag.ingestion.mining import Mined, from_commits, from_document
 from coderag_rag.ingestion.preparer import Preparer
 from coderag_rag.ingestion.source import Key, Source
 from coderag_rag.keyword import query_vector
-from coderag_rag.query.fusion import fuse
-from coderag_rag.query.weights import Leg
+from coderag_rag.query.fusion import Worth, fuse, scaled
+from coderag_rag.query.weights import LEG_WEIGHTS, Leg, QueryClass
 from coderag_rag.store.calls import Calls
 from coderag_rag.store.filters import batches, both
 from coderag_rag.store.filters import field as equals
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _MOST_QUERIES = 600
 _MOST_FILES = 400  # per source that are read for their documentation
 _COMMITS = 2_000
-_LEG, _RRF_K = 30, 10
+_LEG = 30
 _SELF = 50
 _SHORTEST = 80  # characters of a chunk that should find itself
 _BATCH = 8
@@ -69,14 +69,18 @@ class Contender:
 
     async def _score(self, query: Mined, vector: list[float]) -> float:
         points: dict[str, models.ScoredPoint] = {}
-        legs: dict[Leg, list[str]] = {}
+        legs: dict[Leg, list[Worth]] = {}
         for leg, wanted, using in ((Leg.DENSE, vector, DENSE), (Leg.KEYWORD, query_vector(query.text), KEYWORD)):
             found = await self.nearest(wanted, using, ("blob", "start_line", "end_line"))
-            served = {str(point.id): point for point in found if (point.payload or {})["blob"] in self.blobs}
-            points |= served
-            legs[leg] = list(served)
-        best = fuse(legs, dict.fromkeys(legs, 1.0), _RRF_K)
+            worth = scaled(leg, [point.score for point in found], _LEG)
+            served = [(point, one) for point, one in zip(found, worth, strict=True) if self._serves(point)]
+            points |= {str(point.id): point for point, _ in served}
+            legs[leg] = [(str(point.id), one) for point, one in served]
+        best = fuse(legs, LEG_WEIGHTS[QueryClass.PROSE])
         return ndcg(*_hits(query, [points[point].payload or {} for point, _ in best]))
+
+    def _serves(self, point: models.ScoredPoint) -> bool:
+        return (point.payload or {})["blob"] in self.blobs
 
 
 def _hits(query: Mined, ranked: Sequence[Mapping[str, int | str]]) -> tuple[list[bool], int]:

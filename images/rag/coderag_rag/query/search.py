@@ -1,6 +1,6 @@
 """A search, step by step: view, legs, served hits only, fusion, ranking, texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,7 +9,7 @@ from coderag_rag.query.admission import Admission
 from coderag_rag.query.analysis import Query, analyse
 from coderag_rag.query.diversity import spread
 from coderag_rag.query.effort import Effort, any_failure
-from coderag_rag.query.fusion import fuse
+from coderag_rag.query.fusion import Worth, fuse, scaled
 from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.hits import Hit, SearchResult
 from coderag_rag.query.legs import Legs, Points, QueryEmbedder
@@ -18,7 +18,7 @@ from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scope import Filters, Scope
-from coderag_rag.query.weights import LEG_WEIGHTS, RANKER, RRF_K, Leg, QueryClass
+from coderag_rag.query.weights import LEG_WEIGHTS, OVERFETCH, RANKER, Leg, QueryClass
 from coderag_rag.query.wire import Point
 
 
@@ -81,10 +81,17 @@ def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candid
     for point in {point.id: point for points in legs.values() for point in points}.values():
         if (item := _candidate(point, scope, query)) is not None:
             served[point.id] = item
-    ids = {leg: [point.id for point in points if point.id in served] for leg, points in legs.items()}
-    fused = fuse(ids, LEG_WEIGHTS[query.kind], RRF_K)
+    worth = {leg: [one for one in _worth(leg, points) if one[0] in served] for leg, points in legs.items()}
+    fused = fuse(worth, LEG_WEIGHTS[query.kind])
     scored = [served[point]._replace(score=score) for point, score in fused]
     return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
+
+
+def _worth(leg: Leg, points: Points) -> Iterator[Worth]:
+    """Return what each point of a leg is worth, before those are left out that are not served."""
+    return zip(
+        [point.id for point in points], scaled(leg, [point.score for point in points], OVERFETCH[leg]), strict=True
+    )
 
 
 def _candidate(point: Point, scope: Scope, query: Query) -> Candidate | None:

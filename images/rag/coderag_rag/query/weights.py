@@ -64,17 +64,11 @@ class RankerWeights:
     defining_languages: frozenset[str]
 
 
-class _Fusion(BaseModel):
-    model_config = _CONFIG
-    rrf_k: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
-
-
 class Ranking(BaseModel):
     """The whole file."""
 
     model_config = _CONFIG
     version: _Version
-    fusion: _Fusion
     overfetch: dict[Leg, Annotated[int, Field(ge=1, le=1000)]]
     legs: dict[QueryClass, dict[Leg, _Weight]]
     ranker: RankerWeights
@@ -104,7 +98,6 @@ def parse_ranking(text: str) -> Ranking:
 _RANKING = parse_ranking(_FILE.read_text(encoding="utf-8"))
 
 VERSION: str = _RANKING.version
-RRF_K: float = _RANKING.fusion.rrf_k
 OVERFETCH: Mapping[Leg, int] = MappingProxyType(_RANKING.overfetch)
 LEG_WEIGHTS: Mapping[QueryClass, Mapping[Leg, float]] = MappingProxyType(_RANKING.legs)
 RANKER: RankerWeights = _RANKING.ranker

@@ -23,10 +23,11 @@ class Near(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A point of an answer."""
+    """A point of an answer; `score` is how near it is, higher is nearer, and 0 where nothing was compared."""
 
     id: str
     payload: Mapping[str, Any]
+    score: float = 0.0
 
 
 class Wire(Protocol):
@@ -82,7 +83,7 @@ class LocalWire:
                 self._collection, query=query, using=leg.using, query_filter=leg.where, limit=leg.limit,
                 with_payload=list(payload),
             )  # fmt: skip
-            found.append([Point(str(point.id), point.payload or {}) for point in answer.points])
+            found.append([Point(str(point.id), point.payload or {}, point.score) for point in answer.points])
         return found
 
     async def retrieve(self, ids: Sequence[str], payload: Sequence[str]) -> list[Point]:
@@ -100,4 +101,4 @@ def _asked(leg: Near, payload: Sequence[str]) -> dict[str, Any]:
 
 
 def _points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
-    return [Point(str(row["id"]), row.get("payload") or {}) for row in rows]
+    return [Point(str(row["id"]), row.get("payload") or {}, row.get("score", 0.0)) for row in rows]

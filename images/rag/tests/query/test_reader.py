@@ -94,7 +94,7 @@ async def test_all_legs_go_in_one_request_with_their_filters_and_without_texts()
     words = models.SparseVector(indices=[3], values=[1.0])
     legs = [Near([0.5], "dense", both(field("kind", "chunk")), 9), Near(words, "keyword", both(), 4)]
     found = await over(answer, lambda reader: reader.all_nearest(legs))
-    assert found == [[Point("7", {"blob": "b"}), Point("u", {})], []]
+    assert found == [[Point("7", {"blob": "b"}, 0.5), Point("u", {}, 0.4)], []]
     [(path, body)] = asked
     assert path == "/collections/code-live/points/query/batch"
     light = ["blob", "start_line", "end_line", "symbols", "language"]

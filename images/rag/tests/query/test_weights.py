@@ -25,8 +25,8 @@ def changed(pattern, replacement):
     ("pattern", "replacement", "names"),
     [
         (r'^version = .*$', 'version = "3"', "version"),
-        (r"^rrf_k = .*$", "rrf_k = 0", "fusion.rrf_k"),
-        (r"^rrf_k = .*$", "rrf_k = nan", "fusion.rrf_k"),
+        (r"^dense = .*$", "dense = nan", "overfetch.dense"),
+        (r"^symbol = 2.0$", "symbol = nan", "legs.symbol.symbol"),
         (r"^coherence = .*$", "coherence = -1", "ranker.coherence"),
         (r"^coherence = .*$\n", "", "ranker.coherence"),
         (r"^coherence = ", "coherense = 1\ncoherence = ", "ranker.coherense"),
