@@ -7,7 +7,7 @@ export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test unit check lock generate images bench-reconcile bench-failover bench-vram bench-retrieval bench-load
-.PHONY: test-failover clean-cache
+.PHONY: test-failover bench-freshness clean-cache
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ bench-retrieval: .venv/.ready ## Retrieval beside dense-only, the standard recip
 
 bench-load: .venv/.ready ## Search, ask and indexing under an open load
 	$(BIN)/python benchmarks/load.py
+
+bench-freshness: .venv/.ready ## How soon a push is found, and what a sync of nothing costs
+	$(BIN)/python benchmarks/freshness.py
 
 bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
 	$(BIN)/python benchmarks/reconcile.py

@@ -23,3 +23,17 @@ def test_a_small_load_is_measured_beside_its_baseline(tmp_path: Path) -> None:
     assert [row[2] for row in rows[:2]] == ["20", "20"]
     assert "The naive search takes" in ended.stdout
     assert "| 1,000,000 | extrapolated |" in ended.stdout
+
+
+@pytest.mark.services
+@pytest.mark.timeout(1500)
+def test_a_sync_of_nothing_and_a_push_are_timed(tmp_path: Path) -> None:
+    command = [sys.executable, "benchmarks/freshness.py", "--pushes", "1", "--files", "2", "--syncs", "2"]
+    ended = subprocess.run(
+        [*command, "--folder", str(tmp_path / "run")], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode in (0, 1), ended.stderr  # 1: a shared machine may miss the times
+    sync, push = (line.split(" | ") for line in ended.stdout.splitlines()[2:])
+    assert sync[3] == "0 in all"
+    assert int(push[3]) > 1

@@ -6,6 +6,8 @@ asks the other model. It is an httpx transport because that is the one place Lit
 (`litellm.aclient_session`) without changing its code.
 """
 
+import asyncio
+
 import httpx
 
 from coderag_gateway.answer import Answer
@@ -13,6 +15,7 @@ from coderag_gateway.assemble import make_streaming
 from coderag_gateway.clock import Clock
 from coderag_gateway.options import Target
 from coderag_gateway.progress import parse
+from coderag_gateway.turns import Turns
 
 
 class ModelTransport(httpx.AsyncBaseTransport):
@@ -22,6 +25,7 @@ class ModelTransport(httpx.AsyncBaseTransport):
         """Take LiteLLM's usual client (proxies, certificates) and the limits by address."""
         self._client = client
         self._targets = targets
+        self._turns = Turns()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make one call."""
@@ -33,9 +37,19 @@ class ModelTransport(httpx.AsyncBaseTransport):
         collected = make_streaming(request.url.path, document) if target.streamed else None
         clock = Clock(target, request, streaming=bool(document.get("stream") or collected))
         sent = build_request(request, collected or body, target.connect)
+        began = asyncio.get_running_loop().time()
+        try:
+            return await self._answer(sent, clock, collect=bool(collected))
+        except httpx.TransportError as error:
+            await self._turns.take(began)
+            # Without what led to it: LiteLLM formats and searches the whole chain for secrets each time it falls back.
+            raise type(error)(str(error), request=request) from None
+
+    async def _answer(self, sent: httpx.Request, clock: Clock, *, collect: bool) -> httpx.Response:
+        """Return an answer that has begun well; raises httpx.TransportError."""
         response = await clock.until_first(self._client.send(sent, stream=True))
         try:
-            return await judge(response, clock, collect=bool(collected))
+            return await judge(response, clock, collect=collect)
         except BaseException:
             await response.aclose()
             raise

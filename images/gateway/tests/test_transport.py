@@ -194,3 +194,16 @@ async def test_a_caller_that_goes_away_closes_the_connection_to_the_server() -> 
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert server.body.closed
+
+
+async def test_a_failed_connection_is_told_without_what_led_to_it():
+    def refuse(request):
+        try:
+            raise OSError("socket")
+        except OSError as error:
+            raise httpx.ConnectError("refused", request=request) from error
+
+    with pytest.raises(httpx.ConnectError, match="refused") as told:
+        await ask(refuse)
+    assert told.value.__cause__ is None
+    assert told.value.__suppress_context__
