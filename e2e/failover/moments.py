@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.failover.faults import kill_operator
-from e2e.failover.site import ROLES, Site, is_ready
+from e2e.failover.site import Site, is_ready
+from e2e.failover.watch import Watch
 
 PAUSE = 0.2
 STEPS = ("Waiting", "Shifting", "Draining", "Starting", "Verifying", "Returning")
@@ -38,24 +39,54 @@ FAILOVER: dict[str, Callable[[Site], bool]] = {
 }
 
 
-def at_step(step: str) -> Callable[[Site], bool]:
-    """Return whether the rollout of either role is at a step."""
-    return lambda site: any((read_role(site, role).get("rollout") or {}).get("step") == step for role in ROLES)
+def steps_of(stack: dict[str, Any]) -> set[str]:
+    """Return the steps that the rollouts of a stack are in."""
+    roles = stack.get("status", {}).get("roles", [])
+    return {one["rollout"]["step"] for one in roles if (one.get("rollout") or {}).get("step")}
 
 
 @contextmanager
-def operator_killed_when(site: Site, *moments: Callable[[Site], bool], patience: float = 240) -> Iterator[list[float]]:
-    """Kill the operator once at each of these moments, in their order; yields the times at which that was done."""
+def operator_killed_at(site: Site, *steps: str) -> Iterator[list[float]]:
+    """Kill the operator once at each of these steps of a rollout of either role; yields the times of the kills.
+
+    From a watch: a step that lasts half a second falls between two looks.
+    """
     done: list[float] = []
     stop = threading.Event()
 
     def run() -> None:
-        for moment in moments:
-            while not moment(site):
-                if stop.wait(PAUSE):
+        position = 0
+        for step in steps:
+            while position >= len(seen.changes) or step not in steps_of(seen.changes[position][2]):
+                if position < len(seen.changes):
+                    position += 1
+                elif stop.wait(0.02):
                     return
             kill_operator(site)
             done.append(time.time())
+
+    with Watch(site, "crs", "") as seen:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield done
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextmanager
+def operator_killed_when(site: Site, moment: Callable[[Site], bool], patience: float = 240) -> Iterator[list[float]]:
+    """Kill the operator once at a moment; yields the time at which that was done."""
+    done: list[float] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        while not moment(site):
+            if stop.wait(PAUSE):
+                return
+        kill_operator(site)
+        done.append(time.time())
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

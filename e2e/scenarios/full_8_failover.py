@@ -17,7 +17,7 @@ from e2e.failover import faults, models
 from e2e.failover.catalog import MANAGED, REAL, SWITCHED
 from e2e.failover.endpoints import count_switches
 from e2e.failover.flapping import flap
-from e2e.failover.moments import FAILOVER, STEPS, at_step, operator_killed_when, read_role
+from e2e.failover.moments import FAILOVER, STEPS, operator_killed_at, operator_killed_when, read_role
 from e2e.failover.place import STANDIN_LLAMA, tell
 from e2e.failover.run import FRESH, GATEWAY, Fault, Pace, run
 from e2e.failover.site import ROLES, Site, is_settled
@@ -177,7 +177,7 @@ def test_the_operator_killed_at_every_step_of_one_rollout_ends_in_the_right_stat
 
 def assert_a_change_survives_kills(site, *steps):
     """Change both models, so that one role waits for the other, and kill the operator at these steps of either."""
-    with operator_killed_when(site, *map(at_step, steps), patience=0) as killed, models.all_changed(site, models.NEXT):
+    with operator_killed_at(site, *steps) as killed, models.all_changed(site, models.NEXT):
         settle(site, 600)
         assert len(killed) == len(steps), f"not every step was seen: {steps}"
         assert_only_own_labels(site)

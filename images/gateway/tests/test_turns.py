@@ -48,7 +48,7 @@ async def test_work_of_others_is_done_before_the_next_turn():
     async def newcomer():
         await asyncio.sleep(0)
         for _ in range(3):
-            time.sleep(turns.TICK + 2 * turns.LATE)  # work that keeps the loop from being on time
+            time.sleep(turns.TICK + 2 * turns.LATE)  # noqa: ASYNC251 - work that keeps the loop from being on time
             seen.append("newcomer")
             await asyncio.sleep(0)
 
