@@ -11,9 +11,9 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
 
-TICK = 0.02  # how often the event loop is looked at; seconds
+TICK = 0.05  # how often the event loop is looked at; seconds
 LATE = 0.01  # a tick that comes later than this shows a loop with work to do
-LONGEST = 0.1  # between two calls: a loop that is never on time holds nobody up for good
+LONGEST = 0.15  # between two calls: a loop that is never on time holds nobody up for good
 PATIENCE = 5.0  # of one call, after which it goes on out of turn
 
 
