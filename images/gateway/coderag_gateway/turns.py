@@ -14,7 +14,8 @@ from itertools import count
 TICK = 0.05  # how often the event loop is looked at; seconds
 LATE = 0.01  # a tick that comes later than this shows a loop with work to do
 LONGEST = 0.15  # between two calls: a loop that is never on time holds nobody up for good
-PATIENCE = 5.0  # of one call, after which it goes on out of turn
+HELD = 1.0  # a call that failed sooner was refused and not held: those come one by one, and go on at once; seconds
+PATIENCE = 10.0  # of one call, after which it goes on out of turn
 
 
 class Turns:
@@ -27,10 +28,13 @@ class Turns:
 
     async def take(self, since: float) -> None:
         """Wait for this call's turn; `since` is when it began. A failure by itself goes on at once."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - since < HELD:
+            return
         if self._caller is None:
             self._caller = asyncio.create_task(self._call())
             return
-        turn = asyncio.get_running_loop().create_future()
+        turn = loop.create_future()
         heappush(self._waiting, (since, next(self._numbers), turn))
         with suppress(TimeoutError):
             await asyncio.wait_for(turn, PATIENCE)

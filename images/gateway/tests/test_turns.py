@@ -18,6 +18,12 @@ async def test_a_failure_by_itself_goes_on_at_once():
     assert seen == [1.0]
 
 
+async def test_calls_that_were_refused_do_not_wait_for_each_other():
+    line, seen, now = Turns(), [], asyncio.get_running_loop().time()
+    await asyncio.wait_for(asyncio.gather(*(go(line, now, seen) for _ in range(50))), turns.TICK)
+    assert len(seen) == 50
+
+
 async def test_of_those_that_wait_the_oldest_goes_first():
     line, seen = Turns(), []
     await asyncio.gather(*(go(line, since, seen) for since in (9.0, 5.0, 3.0, 7.0)))
