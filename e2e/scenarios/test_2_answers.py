@@ -15,7 +15,7 @@ KNOWN = {
         "operator/coderag_operator/engine/workqueue.py",
         "class WorkQueue",
     ),
-    "sum of weight by worth over all search legs": ("images/rag/coderag_rag/query/fusion.py", "def "),
+    "fuse the scores of the search legs by weight": ("images/rag/coderag_rag/query/fusion.py", "def "),
     "read the header of a GGUF file": ("images/model/coderag_model/header.py", "def "),
 }
 PORTS = {"embedding": 8003, "rag": 8002, "ingestion": 8005, "gateway": 8000, "chat": 8001, "code": 8004, "qdrant": 6333}

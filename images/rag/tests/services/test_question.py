@@ -8,7 +8,7 @@ import pytest
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 CASES = [
-    ("sum of weight by worth over all search legs", "coderag_rag/query/fusion.py", "fuse"),
+    ("fuse the scores of the search legs by weight", "coderag_rag/query/fusion.py", "fuse"),
     ("MarkerFilter.feed", "coderag_rag/answer/markers.py", "feed"),
     ("run the legs side by side, the first failure ends the others", "coderag_rag/query/legs.py", "_side_by_side"),
     ("text_sha256", "coderag_rag/store/schema.py", "text_sha256"),
