@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,10 @@ import httpx
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / part) for part in (".", "images/rag"))
 
-from benchmarks.load.names import NoAddress, enter
+from benchmarks.load.program import measure
 from benchmarks.load.services import (
     KEY,
     ROOT,
-    NotStarted,
     Stack,
     start_embedding,
     start_ingestion,
@@ -144,7 +144,7 @@ class Bench:
         return any(path in hit["path"] for hit in answer.raise_for_status().json()["hits"])
 
 
-def measure(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
+def rows(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, bool]]:
     """Yield a row of the table for each goal, and whether it was reached."""
     bench.start()
     syncs = [bench.sync() for _ in range(options.syncs)]
@@ -175,29 +175,18 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
+def take(options: argparse.Namespace, stack: Stack) -> int:
     """Measure and print."""
-    options = read_options()
-    try:
-        host = enter([__file__, *sys.argv[1:]])
-    except NoAddress as error:
-        print(error, file=sys.stderr)
-        return 2
-    folder = options.folder.resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     print("| what | median | longest | chunks embedded | goal |\n|---|---|---|---|---|", flush=True)
     missed = False
-    with Stack(host, folder) as stack:
-        try:
-            for text, reached in measure(Bench(stack, folder), options):
-                print(text, flush=True)
-                missed |= not reached
-        except NotStarted as error:
-            print(error, file=sys.stderr)
-            return 2
+    for text, reached in rows(Bench(stack, options.folder), options):
+        print(text, flush=True)
+        missed |= not reached
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    chosen = read_options()
+    chosen.folder = chosen.folder.resolve() / "run"  # what is there is removed, and the folder may be anybody's
+    shutil.rmtree(chosen.folder, ignore_errors=True)
+    sys.exit(measure(partial(take, chosen), chosen.folder))

@@ -16,23 +16,23 @@ import platform
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 sys.path.extend(str(Path(__file__).resolve().parent.parent / part) for part in (".", "images/rag"))
 
 from benchmarks.load import indexing, tables
-from benchmarks.load.corpus import TooLittleSource, find_sources, roots
+from benchmarks.load.corpus import find_sources, roots
 from benchmarks.load.fill import running_model
 from benchmarks.load.index import Index, ensure_index, write
-from benchmarks.load.names import NoAddress, enter
+from benchmarks.load.program import measure
 from benchmarks.load.results import Result, grows
 from benchmarks.load.run import Scenario, run
 from benchmarks.load.samples import passages
 from benchmarks.load.services import (
     KEY,
     ROOT,
-    NotStarted,
     Stack,
     Store,
     start_embedding,
@@ -192,29 +192,19 @@ def read_options() -> argparse.Namespace:
     return options
 
 
-def main() -> int:
-    """Measure and print."""
-    options = read_options()
+def take(options: argparse.Namespace, stack: Stack) -> int:
+    """Measure and print, as far as it came."""
+    machine = f"{describe_machine()} at the start; services at {stack.host}; {datetime.now(UTC):%Y-%m-%d}"
+    bench = Bench(options, stack)
     try:
-        host = enter([__file__, *sys.argv[1:]])
-    except NoAddress as error:
-        print(error, file=sys.stderr)
-        return 2
-    options.folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{describe_machine()} at the start; services at {host}; {datetime.now(UTC):%Y-%m-%d}"
-    with Stack(host, options.folder) as stack:
-        bench = Bench(options, stack)
-        try:
-            bench.run()
-        except (NotStarted, TooLittleSource) as error:
-            print(error, file=sys.stderr)
-            return 2
-        finally:
-            print(f"{machine}\n\n{bench.report()}", flush=True)
+        bench.run()
+    finally:
+        print(f"{machine}\n\n{bench.report()}", flush=True)
     for missed in bench.missed():
         print(f"missed: {missed}")
     return 1 if bench.missed() else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    chosen = read_options()
+    sys.exit(measure(partial(take, chosen), chosen.folder))

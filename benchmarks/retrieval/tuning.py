@@ -61,9 +61,8 @@ class Tuning:
 
 def _patches(changes: Mapping[str, float]) -> dict[str, object]:
     legs = {Leg(name): value for name, value in changes.items() if name in set(Leg)}
-    ranker = {
-        name: int(value) if name == "chunks_per_file" else value for name, value in changes.items() if name not in legs
-    }
+    numbers = {name: value for name, value in changes.items() if name not in legs}
+    ranker = {name: type(getattr(RANKER, name))(value) for name, value in numbers.items()}
     return {
         "LEG_WEIGHTS": {kind: {**weights, **legs} for kind, weights in LEG_WEIGHTS.items()},
         "rank": partial(rank, weights=replace(RANKER, **ranker)),

@@ -10,7 +10,6 @@ from e2e.failover.faults import kill_operator
 from e2e.failover.site import Site, is_ready
 from e2e.failover.watch import Watch
 
-PAUSE = 0.2
 STEPS = ("Waiting", "Shifting", "Draining", "Starting", "Verifying", "Returning")
 
 
@@ -73,26 +72,3 @@ def operator_killed_at(site: Site, *steps: str) -> Iterator[list[float]]:
         finally:
             stop.set()
             thread.join()
-
-
-@contextmanager
-def operator_killed_when(site: Site, moment: Callable[[Site], bool], patience: float = 240) -> Iterator[list[float]]:
-    """Kill the operator once at a moment; yields the time at which that was done."""
-    done: list[float] = []
-    stop = threading.Event()
-
-    def run() -> None:
-        while not moment(site):
-            if stop.wait(PAUSE):
-                return
-        kill_operator(site)
-        done.append(time.time())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield done
-        thread.join(patience)
-    finally:
-        stop.set()
-        thread.join()

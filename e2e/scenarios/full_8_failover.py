@@ -17,7 +17,7 @@ from e2e.failover import faults, models
 from e2e.failover.catalog import MANAGED, REAL, SWITCHED
 from e2e.failover.endpoints import count_switches
 from e2e.failover.flapping import flap
-from e2e.failover.moments import FAILOVER, STEPS, operator_killed_at, operator_killed_when, read_role
+from e2e.failover.moments import FAILOVER, STEPS, operator_killed_at, read_role
 from e2e.failover.place import STANDIN_LLAMA, tell
 from e2e.failover.run import FRESH, GATEWAY, Fault, Pace, run
 from e2e.failover.site import ROLES, Site, is_settled
@@ -160,9 +160,8 @@ def is_refused(site, file):
 def test_the_operator_killed_in_a_failover_ends_in_the_right_state(quick, moment):
     with faults.stopped(quick):
         assert wait_until(lambda: read_role(quick).get("active") == "code" or moment == "as it begins", 60, 0.2)
-        with operator_killed_when(quick, FAILOVER[moment]) as killed:
-            pass
-    assert killed, f"never came to: {moment}\n{tell(quick)}"
+        assert wait_until(lambda: FAILOVER[moment](quick), 240, 0.2), f"never came to: {moment}\n{tell(quick)}"
+        faults.kill_operator(quick)
     settle(quick)
     assert_only_own_labels(quick)
 

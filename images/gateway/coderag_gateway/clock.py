@@ -17,9 +17,9 @@ class Clock:
     def __init__(self, target: Target, request: httpx.Request, streaming: bool) -> None:
         """Take the limits; only a stream shows when its first token comes."""
         self._request, self._pause = request, target.first_token
-        now = asyncio.get_running_loop().time()
-        self._end = now + target.total
-        self._first = now + target.first_token if streaming else self._end
+        self.began = asyncio.get_running_loop().time()
+        self._end = self.began + target.total
+        self._first = self.began + target.first_token if streaming else self._end
 
     async def until_first(self, waiting: Awaitable[Result]) -> Result:
         """Wait as long as the first token may take."""

@@ -6,8 +6,6 @@ asks the other model. It is an httpx transport because that is the one place Lit
 (`litellm.aclient_session`) without changing its code.
 """
 
-import asyncio
-
 import httpx
 
 from coderag_gateway.answer import Answer
@@ -37,11 +35,10 @@ class ModelTransport(httpx.AsyncBaseTransport):
         collected = make_streaming(request.url.path, document) if target.streamed else None
         clock = Clock(target, request, streaming=bool(document.get("stream") or collected))
         sent = build_request(request, collected or body, target.connect)
-        began = asyncio.get_running_loop().time()
         try:
             return await self._answer(sent, clock, collect=bool(collected))
         except httpx.TransportError as error:
-            await self._turns.take(began)
+            await self._turns.take(clock.began)
             # Without what led to it: LiteLLM formats and searches the whole chain for secrets each time it falls back.
             raise type(error)(str(error), request=request) from None
 
