@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-import snowballstemmer
+import Stemmer
 from coderag_rag.terms import tokens
 
 from benchmarks.retrieval.postings import Bm25
@@ -57,7 +57,7 @@ _STOP = frozenset(
         "with",
     ]
 )
-_stemmer = snowballstemmer.stemmer("english")
+_stemmer = Stemmer.Stemmer("english")
 
 
 def plain_tokens(text: str) -> list[str]:

@@ -2,18 +2,18 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request
 
 from coderag_embedding.errors import ApiError
 
 
-def key_check(key: str | None) -> Callable[[Request], None]:
+def key_check(key: str | None) -> Callable[[Request], Awaitable[None]]:
     """Return a dependency that refuses requests without `key`; without a key everyone may pass."""
     expected = None if key is None else _digest(key)
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:  # async, or FastAPI would run it in a thread
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         right = expected is None or hmac.compare_digest(_digest(given.strip()), expected)
         if expected is not None and not (right and scheme.lower() == "bearer"):

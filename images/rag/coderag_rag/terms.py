@@ -10,13 +10,13 @@ It stands apart from `keyword` so that the chunking process need not load the Qd
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 
 import mmh3
-import snowballstemmer
+import Stemmer
 
 _DENSE = r"\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"  # kana, Chinese characters, Hangul
 _WORD = re.compile(rf"[{_DENSE}]+|[^\W{_DENSE}]+")
@@ -27,7 +27,7 @@ _K1, _B, _USUAL_LENGTH = 1.2, 0.75, 120.0
 _LONGEST_TOKEN = 64
 _SYMBOL_WEIGHT = 2
 
-_stemmer = snowballstemmer.stemmer("english")
+_stemmer = Stemmer.Stemmer("english")
 _stemmer_lock = Lock()  # the stemmer keeps the word it works on in itself
 
 
@@ -42,7 +42,12 @@ def split_identifier(name: str) -> list[str]:
     return [part.lower() for part in _PART.findall(name)]
 
 
-def _word_tokens(word: str) -> list[str]:
+@lru_cache(maxsize=65_536)
+def _word_tokens(word: str) -> Sequence[str]:
+    return tuple(token for token in _parts(word) if 0 < len(token) <= _LONGEST_TOKEN)
+
+
+def _parts(word: str) -> list[str]:
     if _BIGRAMS.match(word):
         return [word[i : i + 2] for i in range(len(word) - 1)] or [word]
     if not word.isascii():
@@ -56,8 +61,7 @@ def _word_tokens(word: str) -> list[str]:
 def tokens(text: str) -> list[str]:
     """Return the search tokens of a text, in order and with repetitions."""
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    found = (token for word in _WORD.findall(plain) for token in _word_tokens(word))
-    return [token for token in found if 0 < len(token) <= _LONGEST_TOKEN]
+    return [token for word in _WORD.findall(plain) for token in _word_tokens(word)]
 
 
 class Weights(NamedTuple):

@@ -5,6 +5,7 @@ Decided by rules and not by a model: they cost microseconds, are the same tomorr
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from coderag_rag.keyword import tokens
 from coderag_rag.query.mentions import Mention, mentions, whole_path
@@ -43,6 +44,11 @@ class Query:
     words: frozenset[str]
     wants_tests: bool
     files: tuple[Mention, ...] = ()
+
+    @cached_property
+    def last_names(self) -> frozenset[str]:
+        """The last part of each identifier: `C` of `a.B.C`."""
+        return frozenset(name.rpartition(".")[2] for name in self.identifiers)
 
 
 def analyse(text: str) -> Query:

@@ -48,6 +48,8 @@ def definition_boost(query: Query, symbols: Sequence[str], weights: RankerWeight
 
 
 def _symbol_boost(query: Query, symbol: str, weights: RankerWeights) -> float:
+    if symbol.rpartition(".")[2] not in query.last_names:  # as nearly all
+        return 0.0
     for name in query.identifiers:
         if symbol == name or (name.endswith("." + symbol) and "." in symbol) or symbol.endswith("." + name):
             return weights.qualified_definition
@@ -59,10 +61,10 @@ def _symbol_boost(query: Query, symbol: str, weights: RankerWeights) -> float:
 def _word_share(query: Query, symbol: str) -> float:
     """Return the share of a symbol's words that the query uses; one common word alone counts half."""
     words = _symbol_words(symbol)
-    if not words:
+    if words.isdisjoint(query.words):
         return 0.0
     shared = len(words & query.words)
-    return shared / len(words) * (0.5 if shared == 1 else 1.0) if shared else 0.0
+    return shared / len(words) * (0.5 if shared == 1 else 1.0)
 
 
 @lru_cache(maxsize=65_536)
@@ -101,7 +103,7 @@ def rank(
     scores = _with_coherence(files, _scores(query, candidates, demote, weights), weights)
     order = sorted(range(len(files)), key=lambda n: (-scores[n], files[n], candidates[n].start_line))
     kept = _limited_per_file(order, files, weights.chunks_per_file)
-    return [candidates[n]._replace(score=scores[n]) for n in kept]
+    return [Candidate(*candidates[n][:-1], scores[n]) for n in kept]  # the score is the last field; _replace is slow
 
 
 def _scores(query: Query, candidates: Sequence[Candidate], demote: bool, weights: RankerWeights) -> list[float]:

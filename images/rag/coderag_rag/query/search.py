@@ -13,6 +13,7 @@ from coderag_rag.query.fusion import Worth, fuse, scaled
 from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.hits import Hit, SearchResult
 from coderag_rag.query.legs import Legs, Points, QueryEmbedder
+from coderag_rag.query.manifest import Place
 from coderag_rag.query.places import best_place
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
@@ -77,13 +78,11 @@ class Searcher:
 
 def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candidate]:
     """Return the served points of all legs in their final order."""
-    served: dict[str, Candidate] = {}
-    for point in {point.id: point for points in legs.values() for point in points}.values():
-        if (item := _candidate(point, scope, query)) is not None:
-            served[point.id] = item
-    worth = {leg: [one for one in _worth(leg, points) if one[0] in served] for leg, points in legs.items()}
+    found = {point.id: point for points in legs.values() for point in points}
+    places = {point.id: scope.places(point.payload["blob"]) for point in found.values()}
+    worth = {leg: [one for one in _worth(leg, points) if places[one[0]]] for leg, points in legs.items()}
     fused = fuse(worth, LEG_WEIGHTS[query.kind])
-    scored = [served[point]._replace(score=score) for point, score in fused]
+    scored = [_candidate(found[point], places[point], query, score) for point, score in fused]
     return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
 
 
@@ -94,11 +93,8 @@ def _worth(leg: Leg, points: Points) -> Iterator[Worth]:
     )
 
 
-def _candidate(point: Point, scope: Scope, query: Query) -> Candidate | None:
+def _candidate(point: Point, places: Sequence[Place], query: Query, score: float) -> Candidate:
     payload = point.payload
-    places = scope.places(payload["blob"])
-    if not places:
-        return None
     place, others = best_place(places, query.words)
     return Candidate(
         point=point.id,
@@ -109,6 +105,7 @@ def _candidate(point: Point, scope: Scope, query: Query) -> Candidate | None:
         language=payload["language"],
         place=place,
         also_at=tuple(others),
+        score=score,
     )
 
 
