@@ -13,7 +13,7 @@ from e2e.kubectl import Cluster
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """An API server with controllers, for this session alone."""
-    programs.ensure(programs.KUBERNETES, programs.HELM)
+    programs.ensure(programs.KUBERNETES)
     with ControlPlane(controllers=True) as plane:
         kubeconfig = Path(plane.status().kubeconfig)
         yield Cluster(kubeconfig, programs.binary("kubectl"), programs.binary("helm"))

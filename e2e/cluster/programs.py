@@ -2,6 +2,9 @@
 
 They come from the Go module proxy because that needs no download site and every byte is checked against go.sum. A build
 is keyed by its sources and flags, made in a temporary folder and renamed, so an interrupted one leaves nothing behind.
+
+Kubernetes, Helm and CoreDNS are one module: what they share, above all Kubernetes' client libraries, is compiled once.
+That is why Helm and CoreDNS are of the releases that use the same ones.
 """
 
 import hashlib
@@ -9,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,13 +28,13 @@ STRIP = "-s -w"
 
 @dataclass(frozen=True)
 class Program:
-    """One folder of programs/: a Go module whose `tool` lines (or own main package) are built together."""
+    """One folder of programs/: a Go module whose packages are built together; `tool` are those of its `tool` lines."""
 
     name: str
-    stamp: str = ""  # linker flags that write the version; {version} is the module's in go.mod
-    module: str = ""  # the module that carries the version
-    package: str = "tool"
-    renames: dict[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...]
+    # By module the linker's flags that write its version, which go.mod names, into the programs.
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
 
     @property
@@ -41,31 +45,30 @@ class Program:
 
 KUBERNETES = Program(
     name="kubernetes",
-    module="k8s.io/kubernetes",
-    stamp="-X k8s.io/component-base/version.gitVersion={version} -X k8s.io/component-base/version.gitMajor={major}"
-    " -X k8s.io/component-base/version.gitMinor={minor}",
+    packages=("tool", "./coredns"),
+    stamps={
+        "k8s.io/kubernetes": "-X k8s.io/component-base/version.gitVersion={version}"
+        " -X k8s.io/component-base/version.gitMajor={major} -X k8s.io/component-base/version.gitMinor={minor}",
+        "helm.sh/helm/v4": "-X helm.sh/helm/v4/internal/version.version={version}",
+    },
     renames={"server": "etcd"},
-    why="Go compiles kube-apiserver, kubelet and five more from source, about 5 min on 2 cores",
+    why="Go compiles kube-apiserver, kubelet, Helm and six more from source, about 8 min on 2 cores",
 )
-HELM = Program(
-    name="helm",
-    module="helm.sh/helm/v4",
-    stamp="-X helm.sh/helm/v4/internal/version.version={version}",
-    why="about 2 min",
-)
-COREDNS = Program(name="coredns", module="github.com/coredns/coredns", why="about 2 min")
-PAUSE = Program(name="pause", package=".", why="a few seconds")
-ALL = (KUBERNETES, HELM, COREDNS, PAUSE)
+PAUSE = Program(name="pause", packages=(".",), why="a few seconds")
+ALL = (KUBERNETES, PAUSE)
 
 
 def flags(program: Program) -> list[str]:
     """The arguments of `go build` for it."""
-    linker = STRIP
-    if program.stamp:
-        version = module_version((program.sources / "go.mod").read_text(), program.module)
-        major, minor = version.lstrip("v").split(".")[:2]
-        linker += " " + program.stamp.format(version=version, major=major, minor=minor)
-    return ["-trimpath", "-ldflags", linker]
+    go_mod = (program.sources / "go.mod").read_text()
+    stamps = [stamp(text, module_version(go_mod, module)) for module, text in program.stamps.items()]
+    return ["-trimpath", "-ldflags", " ".join([STRIP, *stamps])]
+
+
+def stamp(text: str, version: str) -> str:
+    """Linker flags with a version in them."""
+    major, minor = version.lstrip("v").split(".")[:2]
+    return text.format(version=version, major=major, minor=minor)
 
 
 def module_version(go_mod: str, module: str) -> str:
@@ -79,7 +82,7 @@ def module_version(go_mod: str, module: str) -> str:
 def key(program: Program) -> str:
     """What the built programs depend on, as a short hash."""
     digest = hashlib.sha256(" ".join(flags(program)).encode())
-    for path in sorted(program.sources.iterdir()):
+    for path in sorted(program.sources.rglob("*")):
         if path.name in ("go.mod", "go.sum") or path.suffix == ".go":
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
@@ -115,7 +118,7 @@ def build(program: Program) -> None:
 
 def compile_into(program: Program, target: Path) -> None:
     """Run `go build`."""
-    command = ["go", "build", *flags(program), "-o", f"{target}/", program.package]
+    command = ["go", "build", *flags(program), "-o", f"{target}/", *program.packages]
     log = target.parent / "build.log"
     with log.open("w+") as handle:
         code = subprocess.run(

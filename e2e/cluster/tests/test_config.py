@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,22 @@ def test_kubelet_asks_for_who_is_calling(node: Node) -> None:
 def test_pods_ask_the_name_service_on_the_node(node: Node) -> None:
     assert node_config.kubelet_config(node)["clusterDNS"] == ["172.31.1.2"]
     assert "bind 172.31.1.2" in node_config.corefile(node)
+
+
+def plugins(corefile: str) -> set[str]:
+    """The first word of each line of a server block."""
+    depth, found = 0, set()
+    for line in corefile.splitlines():
+        depth -= line.strip() == "}"
+        found |= {line.split()[0]} if depth == 1 and line.strip() != "}" else set()
+        depth += line.endswith("{")
+    return found
+
+
+def test_coredns_is_built_with_the_plugins_that_the_corefile_names(node: Node) -> None:
+    main = (programs.KUBERNETES.sources / "coredns" / "main.go").read_text()
+    alone, joined = node_config.corefile(node), node_config.corefile(replace(node, resolver="172.31.1.1"))
+    assert set(re.findall(r"coredns/plugin/(\w+)", main)) == plugins(alone) | plugins(joined)
 
 
 def test_every_part_speaks_to_the_api_under_its_own_name(node: Node) -> None:

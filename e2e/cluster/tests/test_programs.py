@@ -25,11 +25,20 @@ def test_every_program_has_its_own_module() -> None:
     )
 
 
-def test_the_stamp_carries_the_version_that_go_mod_requires() -> None:
-    version = programs.module_version((programs.KUBERNETES.sources / "go.mod").read_text(), "k8s.io/kubernetes")
+def test_the_stamps_carry_the_versions_that_go_mod_requires() -> None:
+    go_mod = (programs.KUBERNETES.sources / "go.mod").read_text()
+    version = programs.module_version(go_mod, "k8s.io/kubernetes")
     linker = programs.flags(programs.KUBERNETES)[-1]
     assert f"gitVersion={version}" in linker
     assert f"gitMinor={version.split('.')[1]}" in linker
+    assert f"helm/v4/internal/version.version={programs.module_version(go_mod, 'helm.sh/helm/v4')}" in linker
+
+
+def test_a_changed_package_below_the_module_is_another_build(sources: Path) -> None:
+    before = programs.key(programs.KUBERNETES)
+    with (sources / "kubernetes" / "coredns" / "main.go").open("a") as file:
+        file.write("\n// more\n")
+    assert programs.key(programs.KUBERNETES) != before
 
 
 def test_a_module_that_go_mod_lacks_is_an_error() -> None:
@@ -46,7 +55,7 @@ def test_changed_sources_are_another_build(sources: Path, name: str) -> None:
 
 
 def test_changed_flags_are_another_build() -> None:
-    assert programs.key(replace(programs.HELM, stamp="")) != programs.key(programs.HELM)
+    assert programs.key(replace(programs.KUBERNETES, stamps={})) != programs.key(programs.KUBERNETES)
 
 
 def test_a_note_beside_the_sources_changes_nothing(sources: Path) -> None:
