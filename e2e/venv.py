@@ -20,7 +20,9 @@ def ensure(folder: Path, lock: Path) -> Path:
         return python
     print(f"Installing {lock} into {folder} (a few minutes the first time)", flush=True)
     venv.EnvBuilder(with_pip=True, clear=True).create(folder)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", lock], check=True)
+    # Compiled when first imported: most of what is installed never is.
+    install = ["install", "--quiet", "--no-compile", "--require-hashes", "--no-deps", "-r", lock]
+    subprocess.run([python, "-m", "pip", *install], check=True)
     stamp.write_text(digest)
     return python
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,10 @@ def start_cluster(name: str, provider: str) -> Cluster:
     with step(
         "Cluster programs and images (the first time builds Kubernetes and llama.cpp from source: about 20 minutes)"
     ):
-        run_cluster_tool("build-images", *(image.name for image in images))
+        # Side by side, because half of each waits for a network or has work for one core only.
+        builds = [("programs",), ("build-images", *(image.name for image in images))]
+        with ThreadPoolExecutor(len(builds)) as pool:
+            list(pool.map(lambda words: run_cluster_tool(*words), builds))
     with step(f"Cluster {name}"):
         run_cluster_tool("up", "--name", name, "--provider", provider)
         run_cluster_tool("load-image", "--name", name, *(image.reference for image in images))
