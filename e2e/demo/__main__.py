@@ -4,7 +4,6 @@ import argparse
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from e2e.cluster import way_out
 from e2e.cluster.images import known
 from e2e.cluster.provider import choose
 from e2e.demo import answers
+from e2e.demo.side_by_side import run_side_by_side
 from e2e.kubectl import Cluster, CommandError
 from e2e.progress import WaitError, step, wait_for_stack
 
@@ -25,9 +25,9 @@ QUESTIONS = ("How does the work queue avoid losing a wake-up while a key is bein
              "Where are the citations in an answer verified?")  # fmt: skip
 
 
-def run_cluster_tool(*arguments: str) -> None:
-    """Run the cluster tool with its output shown."""
-    subprocess.run([sys.executable, "-m", "e2e.cluster", *arguments], check=True)
+def cluster_tool(*arguments: str) -> list[str]:
+    """Return a command of the cluster tool."""
+    return [sys.executable, "-m", "e2e.cluster", *arguments]
 
 
 def choose_models(hashes: dict[str, str]) -> dict[str, dict[str, str]]:
@@ -83,13 +83,11 @@ def start_cluster(name: str, provider: str) -> Cluster:
     with step(
         "Cluster programs and images (the first time builds Kubernetes and llama.cpp from source: about 20 minutes)"
     ):
-        # Side by side, because half of each waits for a network or has work for one core only.
-        builds = [("programs",), ("build-images", *(image.name for image in images))]
-        with ThreadPoolExecutor(len(builds)) as pool:
-            list(pool.map(lambda words: run_cluster_tool(*words), builds))
+        # At once, because part of each waits for a network or has work for one core only.
+        run_side_by_side(cluster_tool("programs"), cluster_tool("build-images", *(image.name for image in images)))
     with step(f"Cluster {name}"):
-        run_cluster_tool("up", "--name", name, "--provider", provider)
-        run_cluster_tool("load-image", "--name", name, *(image.reference for image in images))
+        subprocess.run(cluster_tool("up", "--name", name, "--provider", provider), check=True)
+        subprocess.run(cluster_tool("load-image", "--name", name, *(image.reference for image in images)), check=True)
     return install.open_cluster(name, provider)
 
 
