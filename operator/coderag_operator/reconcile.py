@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from coderag_operator.api import InvalidSpec, parse
@@ -43,7 +44,8 @@ class Tools:
     kube: Kube
     images: Mapping[str, str]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    machines: Callable[[], Machines] = Machines  # asked only by a stack that wants a GPU; by itself it knows nothing
+    # Asked only by a stack that wants a GPU, and told whether its spec is new; by itself it knows nothing.
+    machines: Callable[[bool], Machines] = lambda _: Machines()
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,16 @@ def reconcile(tools: Tools, seen: Seen) -> Outcome:
     return replace(outcome, requeue_after=earliest(outcome.requeue_after, SETTLE_SECONDS if hidden else None))
 
 
+def is_new(body: Live) -> bool:
+    """Tell whether the status speaks of an earlier spec, or of none."""
+    return bool((body.get("status") or {}).get("observedGeneration") != body["metadata"].get("generation"))
+
+
 def follow(tools: Tools, seen: Seen, children: Children) -> Outcome:
     """Do a pass over a stack whose spec is valid."""
     stack = parse(seen.body)
-    gathered = gather(stack, children, tools.kube, seen.memory, tools.images, tools.machines)
+    machines = partial(tools.machines, is_new(seen.body))
+    gathered = gather(stack, children, tools.kube, seen.memory, tools.images, machines)
     gathered = replace(gathered, gpu_held=seen.gpu_held or has_servers(children))
     course = set_course(stack, gathered, children, seen.pulses, tools.kube, tools.now().timestamp(), seen.index)
     planned = plan(course.desired, children.values(), stack.uid, seen.memory.applied)

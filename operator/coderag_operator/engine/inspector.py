@@ -1,4 +1,8 @@
-"""Reads nodes and ResourceSlices for all stacks together, at most every ten seconds: passes ask when they need them."""
+"""Reads nodes and ResourceSlices for all stacks together: passes ask when they need them.
+
+At most every ten seconds, and for a spec that no pass has finished yet at most every second: whoever edits one has
+often just labelled the node, and would wait for the next look.
+"""
 
 import logging
 import threading
@@ -14,6 +18,7 @@ from coderag_operator.observed.nodes import read_node
 
 log = logging.getLogger(__name__)
 AGE_SECONDS = 10.0  # a node that comes or changes is noticed by the first pass after this long
+FRESH_SECONDS = 1.0  # for a new spec; many at once, as after a start, share one look
 T = TypeVar("T")
 
 
@@ -24,14 +29,14 @@ class Inspector:
         self._kube, self._clock = kube, clock
         self._lock = threading.Lock()
         self._known: Machines | None = None
-        self._until = 0.0
+        self._looked = 0.0
 
-    def __call__(self) -> Machines:
+    def __call__(self, new_spec: bool) -> Machines:
         """Return nodes and devices, read now or a few seconds ago; raises a Failure when nothing is known yet."""
         with self._lock:
-            if self._known is None or self._clock() >= self._until:
+            if self._known is None or self._clock() - self._looked >= (FRESH_SECONDS if new_spec else AGE_SECONDS):
                 self._known = self._read()
-                self._until = self._clock() + AGE_SECONDS
+                self._looked = self._clock()
             return self._known
 
     def _read(self) -> Machines:

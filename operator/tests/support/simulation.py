@@ -67,6 +67,7 @@ class Simulation:
     machines: Machines = field(default_factory=Machines)
     devices: str = ""  # what llama-server lists on the node
     servers_of_others: bool = False
+    looks: list[bool] = field(default_factory=list)  # at the nodes, and whether for a new spec
 
     def __post_init__(self) -> None:
         self.memory = self.fresh_memory()
@@ -119,10 +120,15 @@ class Simulation:
         )
         return duplicate(self.stack), found
 
+    def look(self, new_spec: bool) -> Machines:
+        """Return the nodes as the operator reads them."""
+        self.looks.append(new_spec)
+        return self.machines
+
     def step(self, view: tuple[dict[str, Any], tuple[Child, ...]] | None = None) -> Outcome | None:
         """Run one pass; a failure or a crash ends it, as the engine would."""
         body, children = view or self.view()
-        tools = Tools(self.kube, IMAGES, lambda: self.now, lambda: self.machines)
+        tools = Tools(self.kube, IMAGES, lambda: self.now, self.look)
         try:
             seen = Seen(
                 body, children, self.memory, self.index, self.failures, self.servers.pulses(), self.servers_of_others

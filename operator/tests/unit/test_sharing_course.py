@@ -105,6 +105,16 @@ def test_what_runs_goes_on_when_the_nodes_change_under_it(nodes: tuple[GpuNode, 
     assert told(simulation)["Ready"] == "AllServing"
 
 
+def test_nodes_are_looked_at_afresh_for_a_new_spec_and_not_again_once_its_status_is_written() -> None:
+    simulation = gpu_stack(sliced(memory=12288))
+    simulation.settle()
+    assert (simulation.looks[0], simulation.looks[-1]) == (True, False)
+    simulation.looks.clear()
+    simulation.set_spec(merge(simulation.spec, nest("gpu.sharing", "TimeSlicing")))
+    simulation.settle()
+    assert (simulation.looks[0], simulation.looks[-1]) == (True, False)
+
+
 def test_a_claim_outlives_a_driver_that_is_away_for_a_while() -> None:
     simulation = gpu_stack(gpu={"sharing": "DRA", "budgetMiB": 12000})
     simulation.machines = Machines()

@@ -1,10 +1,10 @@
-"""Nodes are read once a minute for everybody, and a busy API server does not make them unknown."""
+"""Nodes are read every ten seconds, sooner for a new spec, and a busy API server does not make them unknown."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from coderag_operator.engine.inspector import AGE_SECONDS, Inspector
+from coderag_operator.engine.inspector import AGE_SECONDS, FRESH_SECONDS, Inspector
 from coderag_operator.errors import Blocked, Failure, Transient, Unserved
 from coderag_operator.kube.client import Manifest
 from coderag_operator.kube.kinds import Kind
@@ -45,44 +45,54 @@ def names(found: Machines) -> tuple[list[str] | None, list[str] | None]:
     return nodes, None if found.devices is None else [one.name for one in found.devices]
 
 
-def test_nodes_and_slices_are_read_once_a_minute(cluster: Cluster, inspector: Inspector) -> None:
-    assert names(inspector()) == (["a"], ["gpu-0"])
+def test_nodes_and_slices_are_read_every_ten_seconds(cluster: Cluster, inspector: Inspector) -> None:
+    assert names(inspector(new_spec=False)) == (["a"], ["gpu-0"])
     cluster.now = AGE_SECONDS - 1
-    inspector()
+    inspector(new_spec=False)
     assert cluster.asked == {"Node": 1, "ResourceSlice": 1}
     cluster.now = AGE_SECONDS
-    inspector()
+    inspector(new_spec=False)
     assert cluster.asked == {"Node": 2, "ResourceSlice": 2}
+
+
+def test_a_new_spec_looks_again_and_many_at_once_share_one_look(cluster: Cluster, inspector: Inspector) -> None:
+    inspector(new_spec=False)
+    cluster.now = FRESH_SECONDS
+    inspector(new_spec=True)
+    assert cluster.asked["Node"] == 2
+    cluster.now += FRESH_SECONDS / 2
+    inspector(new_spec=True)
+    assert cluster.asked["Node"] == 2
 
 
 def test_without_the_right_nodes_are_unknown(cluster: Cluster, inspector: Inspector) -> None:
     cluster.failures["Node"] = Blocked("Forbidden", "no")
-    assert inspector() == Machines(None, None)
+    assert inspector(new_spec=False) == Machines(None, None)
     assert cluster.asked == {"Node": 1}
 
 
 @pytest.mark.parametrize("failure", [Blocked("Forbidden", "no"), Unserved("NotServed", "too old")])
 def test_a_cluster_without_slices_still_has_nodes(cluster: Cluster, inspector: Inspector, failure: Failure) -> None:
     cluster.failures["ResourceSlice"] = failure
-    assert names(inspector()) == (["a"], None)
+    assert names(inspector(new_spec=False)) == (["a"], None)
 
 
 @pytest.mark.parametrize("kind", ["Node", "ResourceSlice"])
 def test_what_was_known_stays_while_the_api_server_is_busy(cluster: Cluster, inspector: Inspector, kind: str) -> None:
-    known = inspector()
+    known = inspector(new_spec=False)
     cluster.failures[kind], cluster.now = Transient("Timeout", "busy"), AGE_SECONDS
-    assert inspector() is known
+    assert inspector(new_spec=False) is known
     cluster.now = 2 * AGE_SECONDS - 1
-    inspector()
+    inspector(new_spec=False)
     assert cluster.asked[kind] == 2
     cluster.failures.clear()
     cluster.now = 2 * AGE_SECONDS
-    assert names(inspector()) == (["a"], ["gpu-0"])
+    assert names(inspector(new_spec=False)) == (["a"], ["gpu-0"])
 
 
 def test_nothing_known_and_a_busy_api_server_is_a_pass_to_try_again(cluster: Cluster, inspector: Inspector) -> None:
     cluster.failures["Node"] = Transient("Timeout", "busy")
     with pytest.raises(Transient):
-        inspector()
+        inspector(new_spec=False)
     cluster.failures.clear()
-    assert names(inspector()) == (["a"], ["gpu-0"])
+    assert names(inspector(new_spec=False)) == (["a"], ["gpu-0"])
