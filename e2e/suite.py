@@ -66,13 +66,13 @@ CHECK = Stage(
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
 UNIT = pytest_stage("unit", "-m", FAST, "operator/tests", "e2e", "charts/tests", "benchmarks")
 UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
-SERVICE_TESTS = ("images/rag", "images/gateway", "images/embedding")
+# Two halves of the same length.
 INNER = (
-    pytest_stage("inner-services", "-m", QUICK, *SERVICE_TESTS, "operator/tests/golden", cover=False),
+    pytest_stage("inner-services", "-m", QUICK, "images/rag", "images/gateway", cover=False),
     pytest_stage(
         "inner",
         *("-m", QUICK),
-        *("operator/tests/unit", "images/model", "images/llama"),
+        *("operator/tests/unit", "operator/tests/golden", "images/model", "images/llama", "images/embedding"),
         cover=False,
     ),
 )
