@@ -81,10 +81,11 @@ def module_version(go_mod: str, module: str) -> str:
 
 def key(program: Program) -> str:
     """What the built programs depend on, as a short hash."""
-    digest = hashlib.sha256(" ".join(flags(program)).encode())
+    digest = hashlib.sha256(" ".join([*flags(program), *program.packages]).encode())
     for path in sorted(program.sources.rglob("*")):
         if path.name in ("go.mod", "go.sum") or path.suffix == ".go":
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+            place = str(path.relative_to(program.sources))
+            digest.update(place.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

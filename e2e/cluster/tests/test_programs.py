@@ -56,6 +56,7 @@ def test_changed_sources_are_another_build(sources: Path, name: str) -> None:
 
 def test_changed_flags_are_another_build() -> None:
     assert programs.key(replace(programs.KUBERNETES, stamps={})) != programs.key(programs.KUBERNETES)
+    assert programs.key(replace(programs.KUBERNETES, packages=("tool",))) != programs.key(programs.KUBERNETES)
 
 
 def test_a_note_beside_the_sources_changes_nothing(sources: Path) -> None:

@@ -10,7 +10,7 @@ It stands apart from `keyword` so that the chunking process need not load the Qd
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
@@ -31,7 +31,6 @@ _stemmer = Stemmer.Stemmer("english")
 _stemmer_lock = Lock()  # the stemmer keeps the word it works on in itself
 
 
-@lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     with _stemmer_lock:
         return _stemmer.stemWord(word)
@@ -43,7 +42,7 @@ def split_identifier(name: str) -> list[str]:
 
 
 @lru_cache(maxsize=65_536)
-def _word_tokens(word: str) -> Sequence[str]:
+def _word_tokens(word: str) -> tuple[str, ...]:
     return tuple(token for token in _parts(word) if 0 < len(token) <= _LONGEST_TOKEN)
 
 
