@@ -148,3 +148,10 @@ def converged_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
         stack = request.getfixturevalue("stack")
         stack.wait("Ready", seconds=300)
         wait_until(stack.is_home, "a role is still served by the other model", 120)
+
+
+@pytest.fixture
+def rag(stack: Stack) -> Iterator[str]:
+    """The address of the search service, for as long as a scenario lasts."""
+    with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", 8002) as url:
+        yield url

@@ -32,12 +32,6 @@ HARMLESS = {
 }
 
 
-@pytest.fixture
-def rag(stack):
-    with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", PORTS["rag"]) as url:
-        yield url
-
-
 def answer_code(method, url, body=None):
     """Return the status code of a request without a key."""
     data = json.dumps(body).encode() if body is not None else None

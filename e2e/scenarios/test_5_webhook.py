@@ -67,21 +67,20 @@ def tell(stack, signature):
             return error.code
 
 
-def finds(stack, name):
+def finds(rag, key, name):
     """Tell whether a search of the repository answers with the file of this function."""
-    with stack.cluster.forward(stack.namespace, f"service/{stack.name}-rag", 8002) as url:
-        hits = post(url, stack.key(), "/v1/search", {"query": name, "repositories": [NAME]})["hits"]
+    hits = post(rag, key, "/v1/search", {"query": name, "repositories": [NAME]})["hits"]
     return any(hit["path"] == f"{name}.py" for hit in hits)
 
 
-def test_a_signed_push_is_found_without_waiting_for_the_schedule(remote):
-    stack = remote.stack
-    assert finds(stack, "present_from_the_start")
+def test_a_signed_push_is_found_without_waiting_for_the_schedule(remote, rag):
+    stack, key = remote.stack, remote.stack.key()
+    assert finds(rag, key, "present_from_the_start")
     remote.push("landed_by_webhook")
-    assert not finds(stack, "landed_by_webhook")
+    assert not finds(rag, key, "landed_by_webhook")
     assert tell(stack, hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()) == 202
-    wait_until(lambda: finds(stack, "landed_by_webhook"), "the push is found", 60)
-    assert finds(stack, "present_from_the_start")
+    wait_until(lambda: finds(rag, key, "landed_by_webhook"), "the push is found", 60)
+    assert finds(rag, key, "present_from_the_start")
 
 
 def test_a_push_that_somebody_else_signed_is_refused(remote):
