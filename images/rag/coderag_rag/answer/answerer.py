@@ -27,7 +27,8 @@ from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.hits import SearchResult
 from coderag_rag.query.search import Searcher, SearchRequest
 
-# The token count of a prompt is an estimate; where the model disagrees, fewer sources are better than no answer.
+# The token count of a prompt is an estimate, and a text can make a model say nothing: where the model does not answer,
+# fewer sources are better than no answer.
 _BUDGET_SHARES = (1.0, 0.5, 0.25)
 
 
@@ -148,20 +149,20 @@ class Answerer:
         stack: AsyncExitStack,
     ) -> Answer:
         room, longest = sizes
-        refused = PromptTooLong("")
+        unanswered: Exception = PromptTooLong("")
         for share in _BUDGET_SHARES:
             blocks = build_context(found.hits, int(room * share))
             messages = build_messages(request, blocks)
             try:
                 generation = await self._route.start(_body(question, messages, longest), effort, stack)
             except PromptTooLong as error:
-                refused = error
+                unanswered = error
                 continue
-            if generation.is_empty:
-                # Not a failure of the server, so no breaker counts it: a text can make a model say nothing.
-                raise DependencyDown(generation.name, "the model ended its answer before the first word")
-            return Answer(found, blocks, generation, request.task, prompt_tokens(messages))
-        raise refused
+            if not generation.is_empty:
+                return Answer(found, blocks, generation, request.task, prompt_tokens(messages))
+            # Not a failure of the server, so no breaker counts it.
+            unanswered = DependencyDown(generation.name, "the model ended its answer before the first word")
+        raise unanswered
 
 
 def _request(question: Question, task: Task, budget: Budget) -> Request:

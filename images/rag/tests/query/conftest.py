@@ -190,7 +190,7 @@ class Talking(httpx.AsyncByteStream):
 
 @dataclass
 class Gateway:
-    """The gateway, scripted: says `pieces`, or answers `status`, or breaks."""
+    """The gateway, scripted: says `pieces`, or answers `status`, or breaks; `speechless` times nothing first."""
 
     pieces: list[str] = field(default_factory=lambda: ["It is ", "here [1]", "."])
     status: int = 200
@@ -198,6 +198,7 @@ class Gateway:
     down: bool = False
     tail: list[Any] | None = None
     too_long: int = 0
+    speechless: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=lambda: {"x-litellm-model-id": "code-1"})
     stream: Talking | None = None
@@ -213,12 +214,15 @@ class Gateway:
             return httpx.Response(400, json={"error": {"message": "request exceeds the available context size"}})
         if self.status != 200:
             return httpx.Response(self.status, json={"error": {"message": self.error}}, headers=self.headers)
+        if self.speechless:
+            self.speechless -= 1
+            return httpx.Response(200, text=self.events([]), headers=self.headers)
         if self.stream:
             return httpx.Response(200, stream=self.stream, headers=self.headers)
-        return httpx.Response(200, text=self.events(), headers=self.headers)
+        return httpx.Response(200, text=self.events(self.pieces), headers=self.headers)
 
-    def events(self) -> str:
-        chunks: list[Any] = [{"choices": [{"delta": {"content": piece}}]} for piece in self.pieces]
+    def events(self, pieces: list[str]) -> str:
+        chunks: list[Any] = [{"choices": [{"delta": {"content": piece}}]} for piece in pieces]
         usage = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
         tail = [{"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
         chunks += tail if self.tail is None else self.tail

@@ -32,6 +32,15 @@ async def test_invented_markers_are_taken_out_and_counted(service, served, gatew
     assert body["dropped_markers"] == 2
 
 
+async def test_a_model_that_says_nothing_is_asked_again_with_fewer_sources(service, served, gateway):
+    gateway.speechless = 2
+    body = (await ask(service)).json()
+    assert body["answer"] == "It is here [1]."
+    lengths = [len(request["messages"][-1]["content"]) for request in gateway.requests]
+    assert len(lengths) == 3
+    assert lengths == sorted(lengths, reverse=True)
+
+
 async def test_an_answer_without_markers_has_no_citations(service, served, gateway):
     gateway.pieces = ["I do not know."]
     body = (await ask(service)).json()
