@@ -120,8 +120,6 @@ def manifest() -> dict[str, Any]:
     document = yaml.safe_load(Path("examples/demo.yaml").read_text().replace("coderag-demo", NAMESPACE))
     document["metadata"]["name"] = STACK
     document["spec"]["vectorStore"]["deletionPolicy"] = "Retain"
-    # What the questions are about: to index all of it would be minutes in which most scenarios wait.
-    document["spec"]["repositories"][0]["paths"] = ["operator", "images"]
     # Short, so that a role that one scenario moved is back, and forgotten, before the next one looks.
     document["spec"]["failover"] = {"failbackAfter": "5s", "dwell": "10s", "flapWindow": "10s", "stallAfter": "10s"}
     return dict(document)
