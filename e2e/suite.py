@@ -1,13 +1,14 @@
 """Run the test suites: `python -m e2e.suite all | unit | check | ...`.
 
-Three lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
-scenarios, the others run what needs no cluster. A stage's output goes to a file in build/suite and is printed whole
-when the stage ends, so that the lanes never mix.
+Four lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
+scenarios, one runs what waits for real servers, and two compute, with what the others leave of the processor. A stage's
+output goes to a file in build/suite and is printed whole when the stage ends, so that the lanes never mix.
 """
 
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from e2e.venv import ensure
 
@@ -22,6 +24,8 @@ OUTPUT = Path("build/suite")
 FAST = "not integration and not services and not e2e"
 QUICK = f"{FAST} and not slow and not hypothesis"  # a third of the time of the fast tests goes into properties
 PYTHON = [sys.executable, "-m"]
+PATIENT = "--timeout=900"  # what runs in the background may have to wait for the processor
+NICE = 10  # a tenth of the weight of what is not nice
 PYTEST = [*PYTHON, "pytest", "-q", "--durations=20", "--durations-min=2"]
 COVERAGE = ["--cov", "--cov-report=", "--cov-fail-under=0"]  # the bound is on all stages together
 PURE = (
@@ -33,19 +37,22 @@ COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the suite; it waits for the stages in `after`, and runs only if those in `needs` passed."""
+    """One command of the suite; it runs only if the stages in `needs` passed.
+
+    One in the background takes what the others leave of the processor: it computes, and no clock judges it.
+    """
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     needs: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
+    background: bool = False
 
 
 def pytest_stage(
-    name: str, *arguments: str, needs: tuple[str, ...] = (), after: tuple[str, ...] = (), cover: bool = True
+    name: str, *arguments: str, needs: tuple[str, ...] = (), background: bool = False, cover: bool = True
 ) -> Stage:
     """Return a stage that runs pytest, with coverage data kept for the last stage."""
-    return Stage(name, ((*PYTEST, *(COVERAGE if cover else []), *arguments),), needs, after)
+    return Stage(name, ((*PYTEST, *(COVERAGE if cover else []), *arguments),), needs, background)
 
 
 def cluster(*arguments: str) -> tuple[str, ...]:
@@ -64,8 +71,8 @@ CHECK = Stage(
     ),
 )
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
-UNIT = pytest_stage("unit", "-m", FAST, "operator/tests", "e2e", "charts/tests", "benchmarks")
-UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, "images")
+UNIT = pytest_stage("unit", "-m", FAST, PATIENT, "operator/tests", "e2e", "charts/tests", "benchmarks", background=True)
+UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, PATIENT, "images", background=True)
 # Two halves of the same length.
 INNER = (
     pytest_stage("inner-services", "-m", QUICK, "images/rag", "images/gateway", cover=False),
@@ -76,19 +83,16 @@ INNER = (
         cover=False,
     ),
 )
-PROGRAMS = Stage("programs", (cluster("programs"),))
-IMAGES = Stage("images", (cluster("build-images"),))
+PROGRAMS = Stage("programs", (cluster("programs"),), background=True)
+IMAGES = Stage("images", (cluster("build-images"),), background=True)
 INTEGRATION = pytest_stage("integration", "-m", "integration", "operator", "e2e/cluster", needs=("programs",))
 CHART = pytest_stage("chart", "charts", "-m", "integration", needs=("programs",), cover=False)
 SERVICES = pytest_stage("services", "-m", "services", "--ignore=images/gateway", needs=("images",))
 GATEWAY = Stage("gateway", (("images/gateway/run-tests.sh",),))
-# After the other lane: the stack's indexing runs at low priority and two cores are few.
-QUIET = ("gateway", "integration", "chart", "services")
-E2E = pytest_stage(
-    "e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), after=QUIET, cover=False
-)
-# Three at a time on two cores: those of the gateway and of the services spend half of their time waiting.
-LANES = ((PROGRAMS, IMAGES, E2E), (CHECK, UNIT, INTEGRATION, CHART), (UNIT_IMAGES, GATEWAY, SERVICES))
+E2E = pytest_stage("e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), cover=False)
+# The scenarios wait for most of their time, as do the suites with real servers: one beside the other, and what only
+# computes below both.
+LANES = ((PROGRAMS, IMAGES, E2E), (GATEWAY, INTEGRATION, CHART, SERVICES), (CHECK, UNIT), (UNIT_IMAGES,))
 
 
 @dataclass
@@ -98,6 +102,7 @@ class Report:
     results: dict[str, bool] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add(self, name: str, passed: bool, output: str) -> None:
         """Keep the outcome of a stage and wake who waits for it."""
@@ -114,9 +119,34 @@ class Report:
             return all(self.results[name] for name in names)
 
 
+def start(
+    command: tuple[str, ...], out: IO[str], environment: dict[str, str], stage: Stage, report: Report
+) -> subprocess.Popen[bytes]:
+    """Start a command of a stage; one in the background as a session of its own, with the least claim to a core.
+
+    The kernel weighs sessions against each other before it weighs processes (sched(7), autogroup), so both are lowered.
+    """
+    process = subprocess.Popen(
+        command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=stage.background
+    )
+    if stage.background:
+        report.background.append(process)
+        os.setpriority(os.PRIO_PGRP, process.pid, NICE)
+        group = Path(f"/proc/{process.pid}/autogroup")
+        if group.exists():
+            group.write_text(str(NICE))
+    return process
+
+
+def interrupt(report: Report) -> None:
+    """Pass an interrupt on to what the terminal does not reach, being a session of its own."""
+    for process in report.background:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+
+
 def run_stage(stage: Stage, report: Report, say: Callable[[str], None]) -> None:
     """Run one stage, print its output when it ends, keep its result."""
-    report.wait_for(stage.after)
     if not report.wait_for(stage.needs):
         report.add(stage.name, False, "")
         return say(f"--- {stage.name}: not run, because {', '.join(stage.needs)} failed")
@@ -125,9 +155,7 @@ def run_stage(stage: Stage, report: Report, say: Callable[[str], None]) -> None:
     log = OUTPUT / f"{stage.name}.txt"
     environment = {**os.environ, "COVERAGE_FILE": str(Path(".coverage." + stage.name).absolute())}
     with log.open("w") as out:
-        codes = [
-            subprocess.run(c, stdout=out, stderr=subprocess.STDOUT, env=environment).returncode for c in stage.commands
-        ]
+        codes = [start(command, out, environment, stage, report).wait() for command in stage.commands]
     text = log.read_text()
     passed = not any(codes)
     report.add(stage.name, passed, text)
@@ -162,8 +190,12 @@ def run_lanes(lanes: tuple[tuple[Stage, ...], ...]) -> Report:
     threading.Thread(target=heartbeat, args=(report, stop), daemon=True).start()
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        interrupt(report)
+        raise
     stop.set()
     return report
 
