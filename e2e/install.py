@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from e2e.kubectl import Cluster, CommandError
+from e2e.standins import ssh_server
 
 SYSTEM = "coderag-system"
 STANDINS = "localhost/coderag-standins:dev"
 LOCAL = ("llama", "model", "embedding", "rag", "gateway", "evaluation")
 PORTS = {"hub": 8080, "git": 8081, "openai": 8082}
+BESIDE = {"git": {"ssh": ssh_server.PORT}}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
@@ -50,6 +52,7 @@ def install_chart(cluster: Cluster, *values: str, release: str = "coderag", name
 def build_standin(part: str, token: str) -> list[dict[str, Any]]:
     """Return the Deployment and the Service of one stand-in."""
     name, labels = f"standins-{part}", {"app": f"standins-{part}"}
+    ports = {"http": PORTS[part]} | BESIDE.get(part, {})
     secure = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": part,
@@ -57,7 +60,7 @@ def build_standin(part: str, token: str) -> list[dict[str, Any]]:
         "imagePullPolicy": "IfNotPresent",
         "args": [part, "--host", "0.0.0.0", "--port", str(PORTS[part])],
         "env": [{"name": "STANDINS_ADMIN_TOKEN", "value": token}],
-        "ports": [{"containerPort": PORTS[part], "protocol": "TCP"}],
+        "ports": [{"name": word, "containerPort": port, "protocol": "TCP"} for word, port in ports.items()],
         "readinessProbe": {"tcpSocket": {"port": PORTS[part]}, "periodSeconds": 1},
         "securityContext": secure,
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
@@ -89,7 +92,12 @@ def build_standin(part: str, token: str) -> list[dict[str, Any]]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": labels, "ports": [{"port": PORTS[part], "targetPort": PORTS[part], "protocol": "TCP"}]},
+        "spec": {
+            "selector": labels,
+            "ports": [
+                {"name": word, "port": port, "targetPort": port, "protocol": "TCP"} for word, port in ports.items()
+            ],
+        },
     }
     return [deployment, service]
 

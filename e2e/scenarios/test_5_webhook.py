@@ -1,4 +1,7 @@
-"""A second repository with a webhook: what is pushed is found long before its schedule, and only a signature counts."""
+"""A second repository, cloned over ssh, with a webhook: what is pushed is found long before its schedule.
+
+The stack's key and the host's are checked by a real sshd and a real ssh; only a signed call starts a sync.
+"""
 
 import hashlib
 import hmac
@@ -11,6 +14,8 @@ import pytest
 
 from e2e import install
 from e2e.demo.answers import post
+from e2e.scenarios.remote import Remote
+from e2e.standins import ssh_server
 from e2e.waiting import wait_until
 
 NAME, SECRET = "hooked", "a-secret-of-the-git-host"
@@ -18,35 +23,28 @@ NEVER = "0 0 1 1 *"
 BODY = json.dumps({"ref": "refs/heads/main", "repository": {"default_branch": "main"}}).encode()
 
 
-class Remote:
-    """A repository of this test's own and the way it reaches the cluster."""
-
-    def __init__(self, stack, folder):
-        self.stack, self.folder = stack, folder
-        self.git("init", "-q", "-b", "main")
-
-    def git(self, *words):
-        subprocess.run(["git", "-c", "user.name=e2e", "-c", "user.email=e2e@example.com", *words], cwd=self.folder,
-                       check=True)  # fmt: skip
-
-    def push(self, name):
-        """Commit a file with one function of this name, and push it."""
-        (self.folder / f"{name}.py").write_text(f"def {name}():\n    return 1\n")
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", f"Add {name}")
-        install.push_repository(self.stack.cluster, self.stack.namespace, self.stack.token, NAME, self.folder)
+def make_credentials(remote, folder):
+    """Let a new key in at the remote; return the options of a Secret with it and the key that the host is known by."""
+    stack, key = remote.stack, folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    with stack.cluster.forward(stack.namespace, "service/standins-git", install.PORTS["git"]) as url:
+        public = key.with_suffix(".pub").read_bytes()
+        answer = install.request("PUT", f"{url}/admin/ssh-key", stack.token, public, "text/plain")
+    (folder / "known_hosts").write_text(f"[{remote.host}]:{ssh_server.PORT} {json.loads(answer)['host_key']}\n")
+    return f"--from-file=ssh-privatekey={key}", f"--from-file=known_hosts={folder / 'known_hosts'}"
 
 
 @pytest.fixture(scope="module")
 def remote(stack, tmp_path_factory):
     """The stack with the repository in its spec; it is left out again afterwards."""
-    made = Remote(stack, tmp_path_factory.mktemp("hooked"))
+    made = Remote(stack, NAME, tmp_path_factory.mktemp(NAME))
     made.push("present_from_the_start")
     before = stack.get("crs", stack.name)["spec"]["repositories"]
-    stack.kubectl("create", "secret", "generic", NAME, f"--from-literal=secret={SECRET}")
-    url = f"http://standins-git.{stack.namespace}.svc:{install.PORTS['git']}/{NAME}.git"
+    key = make_credentials(made, tmp_path_factory.mktemp("keys"))
+    stack.kubectl("create", "secret", "generic", NAME, f"--from-literal=secret={SECRET}", *key)
+    url = f"ssh://git@{made.host}:{ssh_server.PORT}/tmp/repositories/{NAME}.git"
     hooked = {"name": NAME, "url": url, "ref": "main", "schedule": NEVER}
-    hooked["webhookSecretRef"] = {"name": NAME, "key": "secret"}
+    hooked |= {"webhookSecretRef": {"name": NAME, "key": "secret"}, "credentialsSecretRef": {"name": NAME}}
     stack.patch({"repositories": [*before, hooked]})
     stack.wait("Ready", "IndexReady", seconds=300)
     yield made
@@ -73,7 +71,7 @@ def finds(rag, key, name):
     return any(hit["path"] == f"{name}.py" for hit in hits)
 
 
-def test_a_signed_push_is_found_without_waiting_for_the_schedule(remote, rag):
+def test_a_signed_push_is_found_over_ssh_without_waiting_for_the_schedule(remote, rag):
     stack, key = remote.stack, remote.stack.key()
     assert finds(rag, key, "present_from_the_start")
     remote.push("landed_by_webhook")

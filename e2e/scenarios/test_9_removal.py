@@ -26,7 +26,6 @@ CLAIMS = "only gpu.sharing DRA makes a claim"
 SCHEDULED = "only spec.evaluation.schedule makes a CronJob"
 UNUSED = {
     ("delete", "", "configmaps"): RENAMED,
-    ("delete", "", "persistentvolumeclaims"): RENAMED,
     ("delete", "apps", "statefulsets"): RENAMED,
     ("get", "apps", "replicasets"): "only a rollback reads one; make test-failover rolls back",
     ("list", "", "nodes"): ON_A_GPU,

@@ -1,7 +1,8 @@
 """A Git remote: smart HTTP through git's own http-backend, read-only; repositories arrive as bundles on an admin route.
 
 `PUT /admin/repositories/NAME` takes a bundle and makes or updates NAME.git, the bundle's HEAD as branch main; with
-`?user=U&password=P` the repository then asks for these. `DELETE /admin/repositories/NAME` takes it away.
+`?user=U&password=P` the repository then asks for these. `DELETE /admin/repositories/NAME` takes it away. After
+`PUT /admin/ssh-key`, answered with the host's key, the holder of the key of its body reads them all over ssh too.
 """
 
 import base64
@@ -14,33 +15,48 @@ import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 
+from e2e.standins import ssh_server
 from e2e.standins.http_server import Handler, parse, serve
 
 ADMIN = re.compile(r"^/admin/repositories/([a-z0-9][-a-z0-9.]{0,63})$")
+SSH_KEY = "/admin/ssh-key"
 REPOSITORY = re.compile(r"^/([a-z0-9][-a-z0-9.]{0,63}\.git)/")
 CREDENTIALS = "coderag-credentials"
 
 
 class GitHandler(Handler):
-    """Routes: /NAME.git/… for git, /admin/repositories/NAME for tests."""
+    """Routes: /NAME.git/… for git, /admin/repositories/NAME and /admin/ssh-key for tests."""
 
     folder = Path("/tmp/repositories")
 
     def do_PUT(self) -> None:  # noqa: N802
-        """Take a bundle."""
+        """Take a bundle or a public key."""
         url = urllib.parse.urlsplit(self.path)
         found = ADMIN.match(url.path)
         body = self.read_body()
-        if not found:
+        if not found and url.path != SSH_KEY:
             return self.answer_json(404, {"error": "no such route"})
         if not self.is_admin():
             return None
+        return self.take_bundle(found.group(1), url.query, body) if found else self.take_key(body)
+
+    def take_key(self, body: bytes) -> None:
+        """Let a key in over ssh."""
         try:
-            store_bundle(self.folder / f"{found.group(1)}.git", body)
+            host_key = ssh_server.admit(self.folder.with_name("ssh"), body.decode(errors="replace"))
+        except subprocess.CalledProcessError as error:
+            return self.answer_json(400, {"error": f"not a public key: {error.stderr.strip()}"})
+        return self.answer_json(200, {"host_key": host_key})
+
+    def take_bundle(self, name: str, query: str, body: bytes) -> None:
+        """Make or update a repository."""
+        repository = self.folder / f"{name}.git"
+        try:
+            store_bundle(repository, body)
         except subprocess.CalledProcessError as error:
             return self.answer_json(400, {"error": f"not a bundle: {error.stderr.strip()}"})
-        write_credentials(self.folder / f"{found.group(1)}.git", urllib.parse.parse_qs(url.query))
-        return self.answer_json(200, {"stored": found.group(1)})
+        write_credentials(repository, urllib.parse.parse_qs(query))
+        return self.answer_json(200, {"stored": name})
 
     def do_DELETE(self) -> None:  # noqa: N802
         """Take a repository away."""

@@ -3,7 +3,7 @@
 Faults are query parameters, so that a test states the fault in the very URL that it gives to the code under test:
 `?truncate=N` (stop after N bytes), `?ignore-range` (200 to a Range request), `?hang` (accept, never answer),
 `?wrong-bytes` (one byte differs), `?fail=CODE`, `?fail-times=N` (503 for the first N requests), `?redirect=URL`,
-`?token=SECRET` (401 without that bearer token).
+`?token=SECRET` (401 without that bearer token). `PUT /admin/files/NAME` adds a file.
 """
 
 import hashlib
@@ -17,15 +17,27 @@ from pathlib import Path
 from e2e.standins.http_server import Handler, parse, serve
 
 RANGE = re.compile(r"bytes=(\d+)-$")
+ADMIN = re.compile(r"^/admin/files/([A-Za-z0-9_][A-Za-z0-9._-]{0,99})$")
 HANG_SECONDS = 600
 
 
 class HubHandler(Handler):
-    """Routes: /<file>, /sha256.json, /requests (what was asked for, for tests)."""
+    """Routes: /<file>, /sha256.json, and for tests /requests (what was asked for) and /admin/files/<file>."""
 
-    folder = Path("/srv/models")
+    folder: Path
+    added: Path
     requests: list[dict[str, str]]
     failures: Counter[str]
+
+    def do_PUT(self) -> None:  # noqa: N802
+        """Take a file."""
+        found, body = ADMIN.match(self.path), self.read_body()
+        if not found:
+            self.answer_json(404, {"error": "no such route"})
+        elif self.is_admin():
+            self.added.mkdir(parents=True, exist_ok=True)
+            (self.added / found.group(1)).write_bytes(body)
+            self.answer_json(200, {"stored": found.group(1)})
 
     def do_HEAD(self) -> None:  # noqa: N802 - the name is the protocol of http.server
         """Answer like GET without a body."""
@@ -48,7 +60,7 @@ class HubHandler(Handler):
             return self.answer_json(200, read_hashes(self.folder))
         if self.answer_fault(url.path, query):
             return None
-        return self.answer_file(self.folder / Path(url.path).name, query)
+        return self.answer_file(Path(url.path).name, query)
 
     def answer_fault(self, path: str, query: dict[str, str]) -> bool:
         """Answer with the fault that stands before the file, if there is one."""
@@ -73,10 +85,11 @@ class HubHandler(Handler):
             return self.failures[path] <= int(query["fail-times"])
         return "fail" in query
 
-    def answer_file(self, path: Path, query: dict[str, str]) -> None:
+    def answer_file(self, name: str, query: dict[str, str]) -> None:
         """Send a file or the rest of it."""
-        if not path.is_file():
-            return self.answer_json(404, {"error": f"{path.name} is not here"})
+        path = next((at / name for at in (self.added, self.folder) if (at / name).is_file()), None)
+        if path is None:
+            return self.answer_json(404, {"error": f"{name} is not here"})
         data = path.read_bytes()
         if "wrong-bytes" in query:
             data = data[:-1] + bytes([data[-1] ^ 1])
@@ -108,9 +121,10 @@ def make_etag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:16]}"'
 
 
-def make_handler(folder: Path) -> type[HubHandler]:
-    """Return a handler class for one folder, with a memory of its own."""
-    return type("FolderHub", (HubHandler,), {"folder": folder, "requests": [], "failures": Counter()})
+def make_handler(folder: Path, added: Path) -> type[HubHandler]:
+    """Return a handler class for two folders, what was there and what is added, with a memory of its own."""
+    own = {"folder": folder, "added": added, "requests": [], "failures": Counter()}
+    return type("FolderHub", (HubHandler,), own)
 
 
 def read_hashes(folder: Path) -> dict[str, str]:
@@ -120,5 +134,5 @@ def read_hashes(folder: Path) -> dict[str, str]:
 
 def main(argv: Sequence[str]) -> int:
     """Run the hub."""
-    options = parse("hub", 8080, argv, folder="/srv/models")
-    return serve(make_handler(Path(options.folder)), options.host, options.port)
+    options = parse("hub", 8080, argv, folder="/srv/models", added="/tmp/models")
+    return serve(make_handler(Path(options.folder), Path(options.added)), options.host, options.port)

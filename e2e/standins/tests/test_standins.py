@@ -34,7 +34,7 @@ def served(handler):
 @pytest.fixture
 def models(tmp_path):
     (tmp_path / "a.gguf").write_bytes(DATA)
-    with served(hub.make_handler(tmp_path)) as url:
+    with served(hub.make_handler(tmp_path, tmp_path / "added")) as url:
         yield url
 
 
@@ -51,6 +51,13 @@ def test_the_hub_serves_a_file_whole_and_in_parts(models):
     assert part.headers["content-range"] == f"bytes 100-{len(DATA) - 1}/{len(DATA)}"
     assert httpx.get(f"{models}/a.gguf", headers={"Range": f"bytes={len(DATA)}-"}).status_code == 416
     assert httpx.head(f"{models}/a.gguf").headers["content-length"] == str(len(DATA))
+
+
+def test_the_hub_serves_what_an_admin_adds(models, admin):
+    assert httpx.put(f"{models}/admin/files/b.onnx", content=b"new").status_code == 401
+    assert httpx.put(f"{models}/admin/files/..%2Fb", content=b"new", headers=admin).status_code == 404
+    assert httpx.put(f"{models}/admin/files/b.onnx", content=b"new", headers=admin).status_code == 200
+    assert httpx.get(f"{models}/b.onnx").content == b"new"
 
 
 def test_the_hub_sends_a_changed_file_whole(models):

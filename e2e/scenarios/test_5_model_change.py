@@ -1,0 +1,85 @@
+"""Another embedding model, fetched and verified: its index is built beside the one that answers, and takes its place.
+
+The files are those of the model in the image under another model's name, whose rules for pooling and prompts then hold.
+A few functions are indexed meanwhile, so that all of it is about the change and not about computing vectors.
+"""
+
+import base64
+import hashlib
+import json
+
+import pytest
+
+from e2e import install
+from e2e.scenarios.remote import Remote
+from e2e.waiting import wait_until
+
+OLD, NEW = "all-MiniLM-L6-v2", "bge-small-en-v1.5"
+FILES = ("tokenizer.json", "model_int8.onnx")
+FUNCTIONS = tuple(
+    f"{verb}_{noun}" for verb in ("open", "close", "count", "merge") for noun in ("ledger", "parcel", "harbor")
+)
+QUESTION, ANSWER = "count the ledger", "count_ledger.py"
+
+
+def publish(stack, name):
+    """Put a file of the model in the image on the hub; return its digest."""
+    read = f"import base64; print(base64.b64encode(open('/models/{OLD}/{name}', 'rb').read()).decode())"
+    content = base64.b64decode(stack.kubectl("exec", f"deploy/{stack.name}-embedding", "--", "python", "-c", read))
+    with stack.cluster.forward(stack.namespace, "service/standins-hub", install.PORTS["hub"]) as url:
+        install.request("PUT", f"{url}/admin/files/{name}", stack.token, content, "application/octet-stream")
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def source(stack):
+    """Where the new model's files are."""
+    files = [{"path": name, "sha256": publish(stack, name)} for name in FILES]
+    return {"http": {"url": f"http://standins-hub.{stack.namespace}.svc:{install.PORTS['hub']}", "files": files}}
+
+
+@pytest.fixture(scope="module")
+def remote(stack, tmp_path_factory):
+    """The stack with a small repository in place of its own, which is indexed again afterwards."""
+    made = Remote(stack, "shelf", tmp_path_factory.mktemp("shelf"))
+    made.push(*FUNCTIONS)
+    before = stack.get("crs", stack.name)["spec"]["repositories"]
+    url = f"http://{made.host}:{install.PORTS['git']}/{made.name}.git"
+    stack.patch({"repositories": [{"name": made.name, "url": url}]})
+    stack.wait("Ready", "IndexReady")
+    yield made
+    stack.patch({"repositories": before})
+    stack.wait("Ready", "IndexReady")
+
+
+def change(remote, embedding, model):
+    """Change the model; return each answer of a search until the index of the new one has taken over."""
+    stack, seen = remote.stack, []
+    stack.patch({"embedding": embedding})
+
+    def has_changed():
+        seen.append(remote.search(QUESTION))
+        conditions = {one["type"]: one for one in stack.get("crs", stack.name)["status"]["conditions"]}
+        served = stack.get("crs", stack.name)["status"]["index"]["model"]
+        return served == model and conditions["IndexCompatible"]["status"] == "True"
+
+    wait_until(has_changed, f"the index of {model} has taken over", 300)
+    stack.wait("Ready", "IndexCompatible")
+    return [*seen, remote.search(QUESTION)]
+
+
+def deployments(stack):
+    return {one["metadata"]["name"] for one in stack.children("deployments")}
+
+
+def test_a_fetched_model_takes_over_and_the_way_back_is_open_and_no_search_goes_unanswered(remote, source):
+    stack, previous = remote.stack, f"{remote.stack.name}-embedding-previous"
+    there = change(remote, {"model": NEW, "source": source}, NEW)
+    wait_until(lambda: previous not in deployments(stack), "the model before is gone")
+    assert stack.get("pvc", f"{stack.name}-embedding"), "the files lie on a claim"
+    back = change(remote, {"model": None, "source": None}, OLD)
+    wait_until(lambda: previous not in deployments(stack), "the fetched model is gone")
+    wait_until(lambda: not stack.get("pvc", f"{stack.name}-embedding"), "its claim is gone")
+    answers = [*there, *back]
+    assert [json.dumps(one["degraded"]) for one in answers] == ["[]"] * len(answers)
+    assert [one["hits"][0]["path"] for one in answers] == [ANSWER] * len(answers)
