@@ -24,6 +24,10 @@ from e2e.cluster.progress import say, ticking
 
 GO = (1, 25)
 STRIP = "-s -w"
+# What is stripped in the end is not written first, and the compiler collects its garbage a quarter as often, up to a
+# heap of some gigabytes: a fifth of the processor time.
+NO_DEBUGGING = "-gcflags=all=-dwarf=false"
+FEWER_COLLECTIONS = {"GOGC": "400", "GOMEMLIMIT": "3GiB"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def flags(program: Program) -> list[str]:
     """The arguments of `go build` for it."""
     go_mod = (program.sources / "go.mod").read_text()
     stamps = [stamp(text, module_version(go_mod, module)) for module, text in program.stamps.items()]
-    return ["-trimpath", "-ldflags", " ".join([STRIP, *stamps])]
+    return ["-trimpath", NO_DEBUGGING, "-ldflags", " ".join([STRIP, *stamps])]
 
 
 def stamp(text: str, version: str) -> str:
@@ -132,7 +136,7 @@ def compile_into(program: Program, target: Path) -> None:
 
 def go_environment() -> dict[str, str]:
     """The caller's own Go settings, but static programs, and a newer toolchain where go.mod asks for one."""
-    environment = dict(os.environ, CGO_ENABLED="0", GOWORK="off")
+    environment = {**FEWER_COLLECTIONS, **os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     if os.environ.get("GOTOOLCHAIN", "") in ("", "local"):
         environment["GOTOOLCHAIN"] = "auto"
     return environment
