@@ -15,8 +15,8 @@ help: ## List the targets
 .venv/.ready: requirements/dev.txt
 	$(PYTHON) -m e2e.venv .venv requirements/dev.txt
 
-demo: .venv/.ready ## Bring up a cluster, install the chart, apply a stack, ask two questions
-	$(BIN)/python -m e2e.demo --name $(NAME)
+demo: ## Bring up a cluster, install the chart, apply a stack, ask two questions
+	$(PYTHON) -m e2e.demo --name $(NAME)
 
 demo-down: ## Remove everything that make demo made, built programs and images in the cache aside
 	$(PYTHON) -m e2e.cluster down --name $(NAME)

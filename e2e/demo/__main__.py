@@ -1,13 +1,15 @@
-"""Bring up a cluster, install the chart, apply a stack, ask two questions about this repository."""
+"""Bring up a cluster, install the chart, apply a stack, ask two questions about this repository.
+
+Runs with the system's Python, as what it calls does: an environment with packages would be minutes of a fresh machine.
+"""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from e2e import install
 from e2e.cluster import way_out
@@ -17,6 +19,7 @@ from e2e.demo import answers
 from e2e.demo.side_by_side import run_side_by_side
 from e2e.kubectl import Cluster, CommandError
 from e2e.progress import WaitError, step, wait_for_stack
+from e2e.venv import ensure
 
 NAMESPACE = "coderag-demo"
 STACK = "demo"
@@ -52,7 +55,7 @@ def choose_models(hashes: dict[str, str]) -> dict[str, dict[str, str]]:
 
 def read_digest(url: str) -> str:
     """Return the sha256 of a remote model file, streamed."""
-    tool = [sys.executable, "-m", "coderag_model", "digest", url]
+    tool = [ensure(Path(".venv-model"), Path("requirements/model.txt")), "-m", "coderag_model", "digest", url]
     done = subprocess.run(
         tool, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "images/model"}
     )
@@ -96,9 +99,11 @@ def apply_stack(cluster: Cluster) -> None:
     install.make_namespace(cluster, NAMESPACE)
     token = install.deploy_standins(cluster, NAMESPACE, "hub", "git")
     install.push_repository(cluster, NAMESPACE, token, "coderag", Path())
-    manifest = yaml.safe_load(Path("examples/demo.yaml").read_text())
+    example = cluster.kubectl("create", "--dry-run=client", "-f", "examples/demo.yaml", "-o", "json")
     models = choose_models(install.read_model_hashes(cluster, NAMESPACE))
-    cluster.apply(fill_stack(manifest, models), namespace=NAMESPACE)
+    manifest = fill_stack(json.loads(example), models)
+    manifest["metadata"] = {"name": STACK}  # the namespace is the demo's
+    cluster.apply(manifest, namespace=NAMESPACE)
 
 
 def up(name: str, provider: str) -> None:

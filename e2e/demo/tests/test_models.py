@@ -1,5 +1,7 @@
 """Model addresses that a person gives the demo: refused at once only where no pod could ever reach them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,8 @@ def test_what_has_no_address_is_served_by_the_demo_itself() -> None:
     assert chosen["chat"] == {"url": URL, "sha256": "a" * 64}
     assert chosen["code"]["url"].endswith(".svc:8080/code.gguf")
     assert chosen["code"]["sha256"] == HASHES["code.gguf"]
+
+
+def test_the_demo_needs_nothing_but_pythons_own_modules() -> None:
+    without_packages = [sys.executable, "-S", "-c", "import e2e.demo.__main__"]
+    subprocess.run(without_packages, check=True, cwd=Path(demo.__file__).parents[2])
