@@ -21,14 +21,14 @@ demo: ## Bring up a cluster, install the chart, apply a stack, ask two questions
 demo-down: ## Remove everything that make demo made, built programs and images in the cache aside
 	$(PYTHON) -m e2e.cluster down --name $(NAME)
 
-test: .venv/.ready ## Everything that can run without a GPU
-	$(BIN)/python -m e2e.suite all
+test: ## Everything that can run without a GPU
+	$(PYTHON) -m e2e.suite all
 
-unit: .venv/.ready ## The inner loop: fast examples; properties and processes are left to `make test`
-	$(BIN)/python -m e2e.suite inner
+unit: ## The inner loop: fast examples; properties and processes are left to `make test`
+	$(PYTHON) -m e2e.suite inner
 
-check: .venv/.ready ## Lint, types, import contracts, generated files
-	$(BIN)/python -m e2e.suite check
+check: ## Lint, types, import contracts, generated files
+	$(PYTHON) -m e2e.suite check
 
 generate: .venv/.ready ## Write the CRD and the chart's copy of it
 	$(BIN)/python -m e2e.generate

@@ -3,6 +3,8 @@
 Four lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
 scenarios, one runs what waits for real servers, and two compute, with what the others leave of the processor. A stage's
 output goes to a file in build/suite and is printed whole when the stage ends, so that the lanes never mix.
+
+Runs with the system's Python: the environment of the tests is a stage too, beside what does not need it.
 """
 
 import argparse
@@ -14,16 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
-
-from e2e.venv import ensure
 
 OUTPUT = Path("build/suite")
 FAST = "not integration and not services and not e2e"
 QUICK = f"{FAST} and not slow and not hypothesis"  # a third of the time of the fast tests goes into properties
-PYTHON = [sys.executable, "-m"]
+BIN = ".venv/bin"
+PYTHON = [f"{BIN}/python", "-m"]
 PATIENT = "--timeout=900"  # what runs in the background may have to wait for the processor
 NICE = 10  # a tenth of the weight of what is not nice
 PYTEST = [*PYTHON, "pytest", "-q", "--durations=20", "--durations-min=2"]
@@ -48,16 +49,20 @@ class Stage:
     background: bool = False
 
 
+ENVIRONMENT = Stage("environment", ((sys.executable, "-m", "e2e.venv", ".venv", "requirements/dev.txt"),))
+
+
 def pytest_stage(
     name: str, *arguments: str, needs: tuple[str, ...] = (), background: bool = False, cover: bool = True
 ) -> Stage:
     """Return a stage that runs pytest, with coverage data kept for the last stage."""
-    return Stage(name, ((*PYTEST, *(COVERAGE if cover else []), *arguments),), needs, background)
+    command = (*PYTEST, *(COVERAGE if cover else []), *arguments)
+    return Stage(name, (command,), (ENVIRONMENT.name, *needs), background)
 
 
 def cluster(*arguments: str) -> tuple[str, ...]:
-    """Return a command of the cluster tool."""
-    return (*PYTHON, "e2e.cluster", *arguments)
+    """Return a command of the cluster tool, which needs no packages."""
+    return (sys.executable, "-m", "e2e.cluster", *arguments)
 
 
 CHECK = Stage(
@@ -66,9 +71,10 @@ CHECK = Stage(
         (*PYTHON, "ruff", "check", "."),
         (*PYTHON, "ruff", "format", "--check", "."),
         (*PYTHON, "mypy"),
-        (str(Path(sys.executable).with_name("lint-imports")),),
+        (f"{BIN}/lint-imports",),
         (*PYTHON, "e2e.generate", "--check"),
     ),
+    needs=(ENVIRONMENT.name,),
 )
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
 UNIT = pytest_stage("unit", "-m", FAST, PATIENT, "operator/tests", "e2e", "charts/tests", "benchmarks", background=True)
@@ -92,7 +98,7 @@ GATEWAY = Stage("gateway", (("images/gateway/run-tests.sh",),))
 E2E = pytest_stage("e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), cover=False)
 # The scenarios wait for most of their time, as do the suites with real servers: one beside the other, and what only
 # computes below both.
-LANES = ((PROGRAMS, IMAGES, E2E), (GATEWAY, INTEGRATION, CHART, SERVICES), (CHECK, UNIT), (UNIT_IMAGES,))
+LANES = ((PROGRAMS, IMAGES, E2E), (GATEWAY, INTEGRATION, CHART, SERVICES), (ENVIRONMENT, CHECK, UNIT), (UNIT_IMAGES,))
 
 
 @dataclass
@@ -212,8 +218,13 @@ def judge_coverage() -> bool:
 
 def list_choices() -> dict[str, tuple[tuple[Stage, ...], ...]]:
     """Return what the command line can ask for: all, the inner loop, or a stage that trusts what was built before."""
-    single = {stage.name: ((Stage(stage.name, stage.commands),),) for lane in LANES for stage in lane}
-    return {"all": LANES, "inner": tuple((stage,) for stage in INNER), **single}
+    single = {
+        stage.name: ((ENVIRONMENT,), (replace(stage, needs=(ENVIRONMENT.name,)),))
+        for lane in LANES
+        for stage in lane
+        if stage is not ENVIRONMENT
+    }
+    return {"all": LANES, "inner": ((ENVIRONMENT,), *((stage,) for stage in INNER)), **single}
 
 
 def main() -> int:
@@ -221,9 +232,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m e2e.suite", description=__doc__)
     parser.add_argument("what", choices=list_choices())
     what = parser.parse_args().what
-    ensure(Path(".venv"), Path("requirements/dev.txt"))
     report = run_lanes(list_choices()[what])
-    covered = judge_coverage() if what == "all" else True
+    covered = judge_coverage() if what == "all" and report.results[ENVIRONMENT.name] else True
     for name, passed in report.results.items():
         print(f"{'ok    ' if passed else 'FAILED'} {name}")
     failed = report.counts.get("failed", 0) + report.counts.get("error", 0)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,6 +59,13 @@ def test_an_interrupt_reaches_what_the_terminal_does_not(folder: Path) -> None:
     assert process.wait(10) == -signal.SIGINT
 
 
-def test_the_stages_of_the_suite_need_only_stages_that_run() -> None:
-    names = {stage.name for lane in suite.LANES for stage in lane}
-    assert {need for lane in suite.LANES for stage in lane for need in stage.needs} <= names
+def test_the_suite_starts_before_anything_is_installed() -> None:
+    without_packages = [sys.executable, "-S", "-m", "e2e.suite", "--help"]
+    subprocess.run(without_packages, check=True, capture_output=True, cwd=Path(suite.__file__).parents[1])
+
+
+@pytest.mark.parametrize("what", suite.list_choices())
+def test_whatever_is_asked_for_comes_with_the_environment_it_needs(what: str) -> None:
+    lanes = suite.list_choices()[what]
+    names = {stage.name for lane in lanes for stage in lane}
+    assert {need for lane in lanes for stage in lane for need in stage.needs} <= names
