@@ -1,8 +1,8 @@
 """Run the test suites: `python -m e2e.suite all | unit | check | ...`.
 
-Four lanes run side by side on `all`: one builds the cluster programs and the images and ends with the cluster
-scenarios, one runs what waits for real servers, and two compute, with what the others leave of the processor. A stage's
-output goes to a file in build/suite and is printed whole when the stage ends, so that the lanes never mix.
+Lanes run side by side on `all`: two build the cluster's programs and the images, one of which ends with the cluster
+scenarios, two run other suites with real servers, and two compute with what the others leave of the processor. A
+stage's output goes to a file in build/suite and is printed whole when the stage ends, so that the lanes never mix.
 
 Runs with the system's Python: the environment of the tests is a stage too, beside what does not need it.
 """
@@ -38,7 +38,7 @@ COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the suite; it runs only if the stages in `needs` passed.
+    """One command of the suite; it waits for the stages in `after`, and runs only if those in `needs` passed.
 
     One in the background takes what the others leave of the processor: it computes, and no clock judges it.
     """
@@ -46,18 +46,17 @@ class Stage:
     name: str
     commands: tuple[tuple[str, ...], ...]
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     background: bool = False
 
 
 ENVIRONMENT = Stage("environment", ((sys.executable, "-m", "e2e.venv", ".venv", "requirements/dev.txt"),))
 
 
-def pytest_stage(
-    name: str, *arguments: str, needs: tuple[str, ...] = (), background: bool = False, cover: bool = True
-) -> Stage:
+def pytest_stage(name: str, *arguments: str, needs: tuple[str, ...] = (), cover: bool = True) -> Stage:
     """Return a stage that runs pytest, with coverage data kept for the last stage."""
     command = (*PYTEST, *(COVERAGE if cover else []), *arguments)
-    return Stage(name, (command,), (ENVIRONMENT.name, *needs), background)
+    return Stage(name, (command,), (ENVIRONMENT.name, *needs))
 
 
 def cluster(*arguments: str) -> tuple[str, ...]:
@@ -77,8 +76,10 @@ CHECK = Stage(
     needs=(ENVIRONMENT.name,),
 )
 # Side by side by folders and not by pytest-xdist: each of its workers collects everything, which costs as much again.
-UNIT = pytest_stage("unit", "-m", FAST, PATIENT, "operator/tests", "e2e", "charts/tests", "benchmarks", background=True)
-UNIT_IMAGES = pytest_stage("unit-images", "-m", FAST, PATIENT, "images", background=True)
+UNIT = replace(
+    pytest_stage("unit", "-m", FAST, PATIENT, "operator/tests", "e2e", "charts/tests", "benchmarks"), background=True
+)
+UNIT_IMAGES = replace(pytest_stage("unit-images", "-m", FAST, PATIENT, "images"), background=True)
 # Two halves of the same length.
 INNER = (
     pytest_stage("inner-services", "-m", QUICK, "images/rag", "images/gateway", cover=False),
@@ -95,10 +96,22 @@ INTEGRATION = pytest_stage("integration", "-m", "integration", "operator", "e2e/
 CHART = pytest_stage("chart", "charts", "-m", "integration", needs=("programs",), cover=False)
 SERVICES = pytest_stage("services", "-m", "services", "--ignore=images/gateway", needs=("images",))
 GATEWAY = Stage("gateway", (("images/gateway/run-tests.sh",),))
-E2E = pytest_stage("e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("images",), cover=False)
-# The scenarios wait for most of their time, as do the suites with real servers: one beside the other, and what only
-# computes below both.
-LANES = ((PROGRAMS, IMAGES, E2E), (GATEWAY, INTEGRATION, CHART, SERVICES), (ENVIRONMENT, CHECK, UNIT), (UNIT_IMAGES,))
+# After those whose clocks are as strict: two cores are few. What is left of the services runs beside its first minutes,
+# in which it brings a cluster up and indexes.
+E2E = replace(
+    pytest_stage(
+        "e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("programs", "images"), cover=False
+    ),
+    after=("gateway", "integration", "chart"),
+)
+LANES = (
+    (PROGRAMS,),
+    (IMAGES, E2E),
+    (GATEWAY, CHART),
+    (INTEGRATION, SERVICES),
+    (ENVIRONMENT, CHECK, UNIT),
+    (UNIT_IMAGES,),
+)
 
 
 @dataclass
@@ -153,6 +166,7 @@ def interrupt(report: Report) -> None:
 
 def run_stage(stage: Stage, report: Report, say: Callable[[str], None]) -> None:
     """Run one stage, print its output when it ends, keep its result."""
+    report.wait_for(stage.after)
     if not report.wait_for(stage.needs):
         report.add(stage.name, False, "")
         return say(f"--- {stage.name}: not run, because {', '.join(stage.needs)} failed")

@@ -15,16 +15,16 @@ from e2e.scenarios.remote import Remote
 from e2e.waiting import wait_until
 
 OLD, NEW = "all-MiniLM-L6-v2", "bge-small-en-v1.5"
-FILES = ("tokenizer.json", "model_int8.onnx")
+FILES = {"tokenizer.json": "tokenizer.json", "int8.onnx": "model_int8.onnx"}  # in the image, and as published
 FUNCTIONS = tuple(
     f"{verb}_{noun}" for verb in ("open", "close", "count", "merge") for noun in ("ledger", "parcel", "harbor")
 )
 QUESTION, ANSWER = "count the ledger", "count_ledger.py"
 
 
-def publish(stack, name):
-    """Put a file of the model in the image on the hub; return its digest."""
-    read = f"import base64; print(base64.b64encode(open('/models/{OLD}/{name}', 'rb').read()).decode())"
+def publish(stack, file, name):
+    """Put a file of the model in the image on the hub under a name; return its digest."""
+    read = f"import base64; print(base64.b64encode(open('/models/{OLD}/{file}', 'rb').read()).decode())"
     content = base64.b64decode(stack.kubectl("exec", f"deploy/{stack.name}-embedding", "--", "python", "-c", read))
     with stack.cluster.forward(stack.namespace, "service/standins-hub", install.PORTS["hub"]) as url:
         install.request("PUT", f"{url}/admin/files/{name}", stack.token, content, "application/octet-stream")
@@ -34,7 +34,7 @@ def publish(stack, name):
 @pytest.fixture(scope="module")
 def source(stack):
     """Where the new model's files are."""
-    files = [{"path": name, "sha256": publish(stack, name)} for name in FILES]
+    files = [{"path": name, "sha256": publish(stack, file, name)} for file, name in FILES.items()]
     return {"http": {"url": f"http://standins-hub.{stack.namespace}.svc:{install.PORTS['hub']}", "files": files}}
 
 
