@@ -26,7 +26,7 @@ QUICK = f"{FAST} and not slow and not hypothesis"  # a third of the time of the 
 BIN = ".venv/bin"
 PYTHON = [f"{BIN}/python", "-m"]
 PATIENT = "--timeout=900"  # what runs in the background may have to wait for the processor
-NICE = 10  # a tenth of the weight of what is not nice
+NICE = 5  # a third of the weight of what is not nice
 PYTEST = [*PYTHON, "pytest", "-q", "--durations=20", "--durations-min=2"]
 COVERAGE = ["--cov", "--cov-report=", "--cov-fail-under=0"]  # the bound is on all stages together
 PURE = (
