@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
@@ -25,6 +26,7 @@ EXPECTED = (GitError, StoreError, EmbeddingError, OSError)
 _QUEUE_SIZE = 64
 _CONSUMERS = 2
 _TRY_AGAIN = timedelta(minutes=5)
+_LOOK = 5.0  # seconds between two looks at the embedding model
 
 
 class Worker:
@@ -63,6 +65,7 @@ class Worker:
             tasks.create_task(self._plan())
             tasks.create_task(self._keep_tidy())
             tasks.create_task(self._keep_promoting())
+            tasks.create_task(self._keep_up_with_the_model())
             for _ in range(_CONSUMERS):
                 tasks.create_task(self._consume())
 
@@ -105,6 +108,28 @@ class Worker:
                 except QueueFull:
                     return
                 status.next_sync = next_sync(self._sources[key][0].schedule, now, 0)
+
+    async def _keep_up_with_the_model(self) -> None:
+        while True:
+            await self._sleep(_LOOK)
+            await self.look_at_the_model()
+
+    async def look_at_the_model(self) -> None:
+        """Ask for a sync of every source when another embedding model runs than a moment ago: its index is to be built.
+
+        Until then the status would call the index compatible with a model that is gone.
+        """
+        before = self.synchroniser.identity
+        try:
+            await self.synchroniser.open()
+        except EXPECTED as error:
+            logger.info("the embedding model cannot be told now", extra={"reason": str(error)})
+            return
+        if self.synchroniser.identity != before:
+            for key, status in self.statuses.items():
+                status.next_sync = self._clock()  # where the queue is full
+                with suppress(QueueFull):
+                    self.request(key)
 
     async def _consume(self) -> None:
         while True:

@@ -1,6 +1,7 @@
-"""Points of the worker's course that only faults reach: a full queue while tidying, chunks that cannot be mended."""
+"""The course of the worker that faults and changes bring: full queues, chunks that cannot be mended, other models."""
 
 import pytest
+from coderag_rag.clients.embedding import EmbeddingUnavailable
 from coderag_rag.ingestion.garbage import Reconciled
 from coderag_rag.ingestion.queue import SyncQueue
 from coderag_rag.ingestion.source import Key
@@ -58,3 +59,36 @@ async def test_an_index_that_lacks_chunks_is_not_searched(desk, bench):
     await desk.worker.promote()
     course = (await desk.status())["promotion"]
     assert (course["state"], course["reason"]) == ("Building", "1 files are not whole yet")
+
+
+async def test_another_model_is_noticed_before_the_schedule_says_so(desk, bench):
+    await desk.sync()
+    before = (await desk.status())["identity"]
+    await desk.worker.look_at_the_model()
+    assert len(desk.worker.queue) == 0
+    bench.embedding.model = "better"
+    await desk.worker.look_at_the_model()
+    assert (await desk.status())["identity"] != before
+    assert await desk.worker.queue.get() == Key("app", "main")
+
+
+async def test_with_a_full_queue_another_model_is_built_for_as_soon_as_there_is_room(desk, bench):
+    await desk.sync()
+    bench.embedding.model, desk.worker.queue = "better", SyncQueue(0)
+    await desk.worker.look_at_the_model()
+    assert desk.state().next_sync == desk.now
+
+
+async def test_a_silent_embedding_service_changes_nothing(desk, bench, monkeypatch, caplog):
+    await desk.sync()
+    identity = desk.worker.synchroniser.identity
+
+    async def silent():
+        raise EmbeddingUnavailable("no answer")
+
+    monkeypatch.setattr(desk.worker.synchroniser, "open", silent)
+    with caplog.at_level("INFO"):
+        await desk.worker.look_at_the_model()
+    assert "cannot be told now" in caplog.text
+    assert desk.worker.synchroniser.identity == identity
+    assert len(desk.worker.queue) == 0
