@@ -2,15 +2,18 @@
 
 Distances between vectors of different models mean nothing, so with another model the dense leg is left out rather than
 answered wrongly. While an index for another model is being built, the one that built the live index runs beside it.
+Which of the two to ask changes in the moment in which a service or the index is replaced, so a query that meets such a
+moment looks anew at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
+from typing import Any, TypeVar
 
 import httpx
 
-from coderag_rag.clients.embedding import EmbeddingClient, EmbeddingError, EmbeddingUnavailable
+from coderag_rag.clients.embedding import EmbeddingClient, EmbeddingError, EmbeddingRefused, EmbeddingUnavailable
 from coderag_rag.deadline import Deadline
 from coderag_rag.identity import EmbeddingModel, index_identity
 from coderag_rag.query.effort import Effort, surprise
@@ -18,6 +21,7 @@ from coderag_rag.query.guard import Breaker, DependencyDown, KnownDown
 from coderag_rag.query.manifest import Snapshot
 
 EMBEDDING = "embedding"
+T = TypeVar("T")
 
 
 class IndexEmbedder:
@@ -33,6 +37,7 @@ class IndexEmbedder:
         self._services = (wanted, previous) if previous else (wanted,)
         self._client, self._breaker, self._snapshot = wanted, breaker, snapshot
         self._model: EmbeddingModel | None = None
+        self._looked_for: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> str | None:
@@ -51,9 +56,13 @@ class IndexEmbedder:
         same = (head.model == described if head.model else head.identity == identity for head in heads)
         return all(same) if heads else None
 
+    def _live(self) -> frozenset[str]:
+        return frozenset(manifest.head.identity for manifest in self._snapshot().manifests)
+
     async def look(self) -> None:
         """Ask which model runs, and choose the one that built the live index; raises DependencyDown."""
         failure: EmbeddingError | None = None
+        self._looked_for = self._live()
         for service in self._services:
             try:
                 model = await service.model()
@@ -72,21 +81,38 @@ class IndexEmbedder:
         """Return the vector of a query; raises DependencyDown when there is none to be had in time."""
         if self._model is None:
             raise self._breaker.down()
+        limit = effort.deadline.within(effort.optional)
+        if self.compatible is False and self._looked_for != self._live():
+            await self._in_time(self.look(), limit)
         if self.compatible is False:
             raise KnownDown(EMBEDDING, "the live index was built by another model; it is being rebuilt")
-        limit = effort.deadline.within(effort.optional)
-        embed = partial(self._embed, text, self._model.model, limit)
-        return await self._breaker.call(embed, effort.retrying(surprise, limit))
+        return await self._breaker.call(partial(self._embed, text, limit), effort.retrying(surprise, limit))
 
-    async def _embed(self, text: str, model: str, limit: Deadline) -> list[float]:
+    async def _embed(self, text: str, limit: Deadline) -> list[float]:
+        return await self._in_time(self._vector(text), limit)
+
+    async def _in_time(self, work: Coroutine[Any, Any, T], limit: Deadline) -> T:
         try:
             async with limit.cut():
-                result = await self._client.embed([text], model, "query")
+                return await work
         except EmbeddingError as error:
             raise _down(error) from error
         except TimeoutError:
             raise DependencyDown(EMBEDDING, "no answer in time") from None
-        return result.vectors[0]
+
+    async def _vector(self, text: str) -> list[float]:
+        asked = self._client, self._model
+        try:
+            return await self._ask(text)
+        except EmbeddingRefused:  # as where this service was replaced by one with another model
+            await self.look()
+            if (self._client, self._model) == asked or self.compatible is False:
+                raise
+        return await self._ask(text)
+
+    async def _ask(self, text: str) -> list[float]:
+        model = self._model.model if self._model else ""
+        return (await self._client.embed([text], model, "query")).vectors[0]
 
 
 def _down(error: EmbeddingError) -> DependencyDown:

@@ -1,6 +1,7 @@
 """Query vectors: only of the model that built the index, and never waited for longer than a search can."""
 
 import asyncio
+import json
 from dataclasses import asdict
 
 import httpx
@@ -83,7 +84,9 @@ def client(answer):
 
 async def built_by(model, **changes):
     described = asdict(await client(server(model)).model())
-    head = HeadPayload("app", "main", "c", 1, 1, 1, 1, 1, "t", "of another chunker", [], model=described | changes)
+    head = HeadPayload(
+        "app", "main", "c", 1, 1, 1, 1, 1, "t", f"another chunker, {model}", [], model=described | changes
+    )
     return lambda: Snapshot.of([Manifest.build(head, [])])
 
 
@@ -112,5 +115,59 @@ async def test_an_index_that_neither_has_built_is_searched_without_vectors():
     )
     await made.look()
     assert made.compatible is False
+    with pytest.raises(DependencyDown, match="built by another model"):
+        await made.embed_query("retry", effort())
+
+
+class Replaced:
+    """A service whose pods are replaced by ones with another model; it refuses requests for any but its own."""
+
+    def __init__(self, model):
+        self.model = model
+
+    async def __call__(self, request):
+        if request.url.path != "/v1/embeddings":
+            return server(self.model)(request)
+        asked = json.loads(request.content)["model"]
+        return server(self.model)(request) if asked == self.model else httpx.Response(404, json={})
+
+
+async def test_a_query_that_meets_the_replacement_of_a_service_asks_the_one_beside_it():
+    wanted = Replaced("old")
+    made = IndexEmbedder(client(wanted), Breaker("embedding"), await built_by("old"), client(Replaced("old")))
+    await made.look()
+    wanted.model = "wanted"
+    assert await made.embed_query("retry", effort()) == [3] * 8
+
+
+async def test_a_query_that_meets_the_replacement_of_the_index_asks_for_its_model():
+    live = await built_by("old")
+    made = IndexEmbedder(client(Replaced("wanted")), Breaker("embedding"), lambda: live(), client(Replaced("old")))
+    await made.look()
+    live = await built_by("wanted", revision="r")
+    assert await made.embed_query("retry", effort()) == [6] * 8
+
+
+async def test_a_service_that_refuses_for_good_is_asked_once():
+    asked = []
+
+    def refuses(request):
+        asked.append(request.url.path)
+        return httpx.Response(401) if request.url.path == "/v1/embeddings" else server("old")(request)
+
+    made = IndexEmbedder(client(refuses), Breaker("embedding"), await built_by("old"))
+    await made.look()
+    with pytest.raises(DependencyDown, match="401"):
+        await made.embed_query("retry", effort())
+    assert asked.count("/v1/embeddings") == 1
+
+
+async def test_a_lost_model_of_the_index_is_said_when_no_service_is_left_with_it():
+    only = Replaced("old")
+    made = IndexEmbedder(client(only), Breaker("embedding"), await built_by("old"))
+    await made.look()
+    only.model = "wanted"
+    with pytest.raises(DependencyDown, match="404"):
+        await made.embed_query("retry", effort())
     with pytest.raises(DependencyDown, match="built by another model"):
         await made.embed_query("retry", effort())
