@@ -246,6 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m e2e.suite", description=__doc__)
     parser.add_argument("what", choices=list_choices())
     what = parser.parse_args().what
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started with interrupts ignored
     report = run_lanes(list_choices()[what])
     covered = judge_coverage() if what == "all" and report.results[ENVIRONMENT.name] else True
     for name, passed in report.results.items():

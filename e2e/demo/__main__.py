@@ -6,6 +6,7 @@ Runs with the system's Python, as what it calls does: an environment with packag
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,7 @@ def main() -> int:
     parser.add_argument("--name", default="demo", help="name of the cluster (default: demo)")
     parser.add_argument("--provider", default="auto", choices=["auto", "node", "kind"])
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started with interrupts ignored
     try:
         up(options.name, options.provider)
     except (CommandError, WaitError) as error:
