@@ -230,14 +230,16 @@ def judge_coverage() -> bool:
     return not any(bounds)
 
 
+def alone(stage: Stage) -> tuple[tuple[Stage, ...], ...]:
+    """Return the lanes of a stage that trusts what was built before: of all it waits for, only the environment."""
+    needs = tuple(name for name in stage.needs if name == ENVIRONMENT.name)
+    one = (replace(stage, needs=needs, after=()),)
+    return ((ENVIRONMENT,), one) if needs else (one,)
+
+
 def list_choices() -> dict[str, tuple[tuple[Stage, ...], ...]]:
-    """Return what the command line can ask for: all, the inner loop, or a stage that trusts what was built before."""
-    single = {
-        stage.name: ((ENVIRONMENT,), (replace(stage, needs=(ENVIRONMENT.name,)),))
-        for lane in LANES
-        for stage in lane
-        if stage is not ENVIRONMENT
-    }
+    """Return what the command line can ask for: all, the inner loop, or one stage."""
+    single = {stage.name: alone(stage) for lane in LANES for stage in lane}
     return {"all": LANES, "inner": ((ENVIRONMENT,), *((stage,) for stage in INNER)), **single}
 
 
