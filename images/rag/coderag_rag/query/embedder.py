@@ -82,11 +82,17 @@ class IndexEmbedder:
         if self._model is None:
             raise self._breaker.down()
         limit = effort.deadline.within(effort.optional)
-        if self.compatible is False and self._looked_for != self._live():
-            await self._in_time(self.look(), limit)
         if self.compatible is False:
-            raise KnownDown(EMBEDDING, "the live index was built by another model; it is being rebuilt")
+            await self._in_time(self._look_for_the_index(), limit)
         return await self._breaker.call(partial(self._embed, text, limit), effort.retrying(surprise, limit))
+
+    async def _look_for_the_index(self) -> None:
+        """Look anew where the index changed since the last look; raises KnownDown when no service has its model."""
+        if self._looked_for != self._live():
+            await self.look()
+            if self.compatible is not False:
+                return
+        raise KnownDown(EMBEDDING, "the live index was built by another model; it is being rebuilt")
 
     async def _embed(self, text: str, limit: Deadline) -> list[float]:
         return await self._in_time(self._vector(text), limit)
