@@ -59,9 +59,9 @@ def change(remote, embedding, model):
 
     def has_changed():
         seen.append(remote.search(QUESTION))
-        conditions = {one["type"]: one for one in stack.get("crs", stack.name)["status"]["conditions"]}
-        served = stack.get("crs", stack.name)["status"]["index"]["model"]
-        return served == model and conditions["IndexCompatible"]["status"] == "True"
+        status = stack.get("crs", stack.name)["status"]
+        conditions = {one["type"]: one for one in status["conditions"]}
+        return status["index"]["model"] == model and conditions["IndexCompatible"]["status"] == "True"
 
     wait_until(has_changed, f"the index of {model} has taken over", 300)
     stack.wait("Ready", "IndexCompatible")
