@@ -52,20 +52,33 @@ def main() -> int:
     except ConfigurationError as error:
         print(f"coderag_gateway: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    path = write_config(config.litellm, Path(tempfile.gettempdir()) / "coderag-gateway")
-    prepare_environment(os.environ, path)
+    folder = Path(tempfile.gettempdir()) / "coderag-gateway"
+    path = write_config(config.litellm, folder)
+    prepare_environment(os.environ, path, write_pages(folder / "pages"))
     drain = Drain(config.options.drain_delay)
     serve(build_app(settings, config, drain), settings, drain)
     return 0
 
 
-def prepare_environment(environment: MutableMapping[str, str], config: Path) -> None:
+def write_pages(folder: Path) -> Path:
+    """Write a user interface of one empty page: LiteLLM copies its own, 20 MB, to /var/lib where it may and finds none.
+
+    These files are what its start looks for (`_is_ui_pre_restructured` and the mounts in `proxy_server`).
+    """
+    (folder / "_next").mkdir(parents=True, exist_ok=True)
+    for name in ("index.html", ".litellm_ui_ready"):
+        (folder / name).touch()
+    return folder
+
+
+def prepare_environment(environment: MutableMapping[str, str], config: Path, pages: Path) -> None:
     """Set what LiteLLM reads when it is imported."""
     for name in REMOVED:
         environment.pop(name, None)
     environment.update(FIXED)
     environment["CONFIG_FILE_PATH"] = str(config)
     environment["HOME"] = tempfile.gettempdir()
+    environment["LITELLM_UI_PATH"] = environment["LITELLM_ASSETS_PATH"] = str(pages)
 
 
 def build_app(settings: Settings, config: Configuration, drain: Drain) -> ASGIApp:

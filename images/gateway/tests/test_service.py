@@ -212,6 +212,12 @@ def test_it_writes_only_to_tmp_and_speaks_only_to_its_models(gateway: Gateway) -
     assert (audit.read_text().splitlines() if audit.exists() else []) == []
 
 
+def test_litellm_has_no_pages_for_browsers_and_copies_none(unguarded: Gateway) -> None:
+    with unguarded.client(USER) as client:
+        page = client.get("/ui/")
+    assert (page.status_code, page.text) == (200, "")
+
+
 def test_litellm_itself_refuses_too(unguarded: Gateway) -> None:
     assert content(unguarded.ask("chat", RAG)) == "I am chat"
     for model in ("coderag", "embedding"):
