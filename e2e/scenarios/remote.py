@@ -1,6 +1,8 @@
 """A small repository of a scenario's own, and the way what is committed there reaches the cluster."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from e2e import install
@@ -11,7 +13,7 @@ class Remote:
     """A repository of files with one function each."""
 
     def __init__(self, stack, name, folder: Path):
-        self.stack, self.name, self.folder = stack, name, folder
+        self.stack, self.name, self.folder, self.key = stack, name, folder, stack.key()
         self.host = f"standins-git.{stack.namespace}.svc"
         self.git("init", "-q", "-b", "main")
 
@@ -31,4 +33,18 @@ class Remote:
     def search(self, query: str) -> dict:
         """Return what a search of this repository answers, through the Service as it stands now."""
         with self.stack.cluster.forward(self.stack.namespace, f"service/{self.stack.name}-rag", 8002) as url:
-            return post(url, self.stack.key(), "/v1/search", {"query": query, "repositories": [self.name]})
+            return post(url, self.key, "/v1/search", {"query": query, "repositories": [self.name]})
+
+    def finds(self, function: str) -> bool:
+        """Tell whether a search for a function answers with its file."""
+        return any(hit["path"] == f"{function}.py" for hit in self.search(function)["hits"])
+
+
+@contextmanager
+def indexed(stack, repository: dict, beside: bool) -> Iterator[None]:
+    """Let the stack index a repository, beside its own or in their place; the spec is as it was afterwards."""
+    before = stack.get("crs", stack.name)["spec"]["repositories"]
+    stack.patch({"repositories": [*(before if beside else []), repository]})
+    stack.wait("Ready", "IndexReady")
+    yield
+    stack.patch({"repositories": before})

@@ -13,8 +13,7 @@ import urllib.request
 import pytest
 
 from e2e import install
-from e2e.demo.answers import post
-from e2e.scenarios.remote import Remote
+from e2e.scenarios.remote import Remote, indexed
 from e2e.standins import ssh_server
 from e2e.waiting import wait_until
 
@@ -39,18 +38,15 @@ def remote(stack, tmp_path_factory):
     """The stack with the repository in its spec; it is left out again afterwards."""
     made = Remote(stack, NAME, tmp_path_factory.mktemp(NAME))
     made.push("present_from_the_start")
-    before = stack.get("crs", stack.name)["spec"]["repositories"]
     key = make_credentials(made, tmp_path_factory.mktemp("keys"))
     stack.kubectl("create", "secret", "generic", NAME, f"--from-literal=secret={SECRET}", *key)
     url = f"ssh://git@{made.host}:{ssh_server.PORT}/tmp/repositories/{NAME}.git"
     hooked = {"name": NAME, "url": url, "ref": "main", "schedule": NEVER}
     hooked |= {"webhookSecretRef": {"name": NAME, "key": "secret"}, "credentialsSecretRef": {"name": NAME}}
-    stack.patch({"repositories": [*before, hooked]})
-    stack.wait("Ready", "IndexReady", seconds=300)
-    yield made
-    stack.patch({"repositories": before})
+    with indexed(stack, hooked, beside=True):
+        yield made
+    stack.wait("Ready", "IndexReady")
     stack.kubectl("delete", "secret", NAME)
-    stack.wait("Ready", "IndexReady", seconds=300)
 
 
 def tell(stack, signature):
@@ -65,20 +61,13 @@ def tell(stack, signature):
             return error.code
 
 
-def finds(rag, key, name):
-    """Tell whether a search of the repository answers with the file of this function."""
-    hits = post(rag, key, "/v1/search", {"query": name, "repositories": [NAME]})["hits"]
-    return any(hit["path"] == f"{name}.py" for hit in hits)
-
-
-def test_a_signed_push_is_found_over_ssh_without_waiting_for_the_schedule(remote, rag):
-    stack, key = remote.stack, remote.stack.key()
-    assert finds(rag, key, "present_from_the_start")
+def test_a_signed_push_is_found_over_ssh_without_waiting_for_the_schedule(remote):
+    assert remote.finds("present_from_the_start")
     remote.push("landed_by_webhook")
-    assert not finds(rag, key, "landed_by_webhook")
-    assert tell(stack, hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()) == 202
-    wait_until(lambda: finds(rag, key, "landed_by_webhook"), "the push is found", 60)
-    assert finds(rag, key, "present_from_the_start")
+    assert not remote.finds("landed_by_webhook")
+    assert tell(remote.stack, hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()) == 202
+    wait_until(lambda: remote.finds("landed_by_webhook"), "the push is found", 60)
+    assert remote.finds("present_from_the_start")
 
 
 def test_a_push_that_somebody_else_signed_is_refused(remote):

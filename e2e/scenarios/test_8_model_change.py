@@ -1,7 +1,8 @@
 """Another embedding model, fetched and verified: its index is built beside the one that answers, and takes its place.
 
 The files are those of the model in the image under another model's name, whose rules for pooling and prompts then hold.
-A few functions are indexed meanwhile, so that all of it is about the change and not about computing vectors.
+A few functions are indexed meanwhile, so that all of it is about the change and not about computing vectors. The last
+of the scenarios with the stack: its own repository would have to be indexed again for another one.
 """
 
 import base64
@@ -11,7 +12,7 @@ import json
 import pytest
 
 from e2e import install
-from e2e.scenarios.remote import Remote
+from e2e.scenarios.remote import Remote, indexed
 from e2e.waiting import wait_until
 
 OLD, NEW = "all-MiniLM-L6-v2", "bge-small-en-v1.5"
@@ -40,16 +41,12 @@ def source(stack):
 
 @pytest.fixture(scope="module")
 def remote(stack, tmp_path_factory):
-    """The stack with a small repository in place of its own, which is indexed again afterwards."""
+    """The stack with a small repository in place of its own."""
     made = Remote(stack, "shelf", tmp_path_factory.mktemp("shelf"))
     made.push(*FUNCTIONS)
-    before = stack.get("crs", stack.name)["spec"]["repositories"]
     url = f"http://{made.host}:{install.PORTS['git']}/{made.name}.git"
-    stack.patch({"repositories": [{"name": made.name, "url": url}]})
-    stack.wait("Ready", "IndexReady")
-    yield made
-    stack.patch({"repositories": before})
-    stack.wait("Ready", "IndexReady")
+    with indexed(stack, {"name": made.name, "url": url}, beside=False):
+        yield made
 
 
 def change(remote, embedding, model):
