@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 NAME ?= demo
 export PYTHONPATH := operator:images/embedding:images/model:images/rag:images/gateway:images/evaluation
+# Hundreds of processes import the same packages: compiling them anew each time costs more than some suites.
+unexport PYTHONDONTWRITEBYTECODE
 export CHAT_MODEL_URL CHAT_MODEL_SHA256 CODE_MODEL_URL CODE_MODEL_SHA256
 
 .DEFAULT_GOAL := help

@@ -9,7 +9,7 @@ from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.reader import IndexReader
 from coderag_rag.retry import RetryPolicy
 from coderag_rag.store.calls import Calls
-from qdrant_client import AsyncQdrantClient
+from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
 from benchmarks.load import corpus, fill, indexing
 from benchmarks.load.index import Index, load_index
@@ -77,7 +77,7 @@ def test_queries_are_distinct_of_many_classes_and_the_same_each_time(root):
 
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 async def test_a_filled_store_is_served_like_an_indexed_one(root):
-    client = AsyncQdrantClient(":memory:")
+    client = AsyncQdrantLocal(":memory:")
     files = list(corpus.files(12, [root], 1))
     filled = await fill._fill(Calls(client, RetryPolicy(1, 0, 0)), MODEL, files)
     poller = ManifestPoller(IndexReader(client), Breaker("qdrant"))

@@ -19,8 +19,9 @@ def note(line: str) -> None:
 
 
 def is_outside(path: str) -> bool:
-    """Tell whether a path is one that the image cannot write to."""
-    return not os.path.abspath(path).startswith(ALLOWED)  # noqa: PTH100 (pathlib would open nothing, but resolve links)
+    """Tell whether a path is one that the image cannot write to; there everything is compiled ahead."""
+    whole = os.path.abspath(path)  # noqa: PTH100 (pathlib would open nothing, but resolve links)
+    return "/__pycache__" not in whole and not whole.startswith(ALLOWED)
 
 
 def watch(event: str, arguments: tuple) -> None:

@@ -44,7 +44,7 @@ from coderag_rag.store.lease import Leases
 from coderag_rag.store.manifest import read_head, read_served
 from coderag_rag.store.schema import CHUNK, HeadPayload
 from prometheus_client import CollectorRegistry
-from qdrant_client import AsyncQdrantClient
+from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
 NOW = datetime(2026, 11, 21, 12, 1, tzinfo=UTC)
 ONE_TRY = RetryPolicy(1, 0, 0)
@@ -59,7 +59,7 @@ class MemoryQdrant:
     """Qdrant's own local mode, with every write listed and a chosen one never done."""
 
     def __init__(self) -> None:
-        self.client = AsyncQdrantClient(":memory:")
+        self.client = AsyncQdrantLocal(":memory:")
         self.writes: list[str] = []
         self.reads: list[str] = []
         self.payload_indexes: list[str] = []

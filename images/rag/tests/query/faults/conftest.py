@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from qdrant_client import AsyncQdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -100,7 +100,7 @@ class FaultyQdrant:
 
     READS = ("query_points", "retrieve", "scroll")
 
-    def __init__(self, client: AsyncQdrantClient) -> None:
+    def __init__(self, client: AsyncQdrantLocal) -> None:
         self.client, self.faults, self.only = client, Faults(), self.READS
 
     def __getattr__(self, name: str) -> Any:
@@ -122,7 +122,7 @@ class FaultyQdrant:
 
 
 @pytest.fixture
-def qdrant(qdrant: AsyncQdrantClient) -> FaultyQdrant:
+def qdrant(qdrant: AsyncQdrantLocal) -> FaultyQdrant:
     return FaultyQdrant(qdrant)
 
 
@@ -155,7 +155,7 @@ def usual() -> dict[str, str]:
 @pytest.fixture
 def index_of_one_file(virtually: Any, make_index: Any, corpus: Any) -> Any:
     """An index that serves one file; it belongs to no loop."""
-    client = FaultyQdrant(AsyncQdrantClient(":memory:"))
+    client = FaultyQdrant(AsyncQdrantLocal(":memory:"))
 
     async def fill() -> None:
         index = make_index(client)
