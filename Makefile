@@ -63,5 +63,5 @@ bench-freshness: .venv/.ready ## How soon a push is found, and what a sync of no
 bench-reconcile: .venv/.ready ## Reconcile 200 stacks on a real API server and print the figures
 	$(BIN)/python benchmarks/reconcile.py
 
-clean-cache: ## Remove the built programs and images
+clean-cache: ## Remove the built programs and images and the Python environments
 	$(PYTHON) -m e2e.cluster clean-cache

@@ -1,8 +1,9 @@
 """Run the test suites: `python -m e2e.suite all | unit | check | ...`.
 
 Lanes run side by side on `all`: two build the cluster's programs and the images, one of which ends with the cluster
-scenarios, two run other suites with real servers, and two compute with what the others leave of the processor. A
-stage's output goes to a file in build/suite and is printed whole when the stage ends, so that the lanes never mix.
+scenarios, the longest stage of all, two run other suites with real servers, and two compute with what the others leave
+of the processor. A stage's output goes to a file in build/suite and is printed whole when the stage ends, so that the
+lanes never mix.
 
 Runs with the system's Python: the environment of the tests is a stage too, beside what does not need it.
 """
@@ -38,7 +39,7 @@ COUNTS = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the suite; it waits for the stages in `after`, and runs only if those in `needs` passed.
+    """One command of the suite; it runs after the stages in `needs`, and only if those passed.
 
     One in the background takes what the others leave of the processor: it computes, and no clock judges it.
     """
@@ -46,7 +47,6 @@ class Stage:
     name: str
     commands: tuple[tuple[str, ...], ...]
     needs: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
     background: bool = False
 
 
@@ -96,18 +96,12 @@ INTEGRATION = pytest_stage("integration", "-m", "integration", "operator", "e2e/
 CHART = pytest_stage("chart", "charts", "-m", "integration", needs=("programs",), cover=False)
 SERVICES = pytest_stage("services", "-m", "services", "--ignore=images/gateway", needs=("images",))
 GATEWAY = Stage("gateway", (("images/gateway/run-tests.sh",),))
-# After those whose clocks are as strict: two cores are few. What is left of the services runs beside its first minutes,
-# in which it brings a cluster up and indexes.
-E2E = replace(
-    pytest_stage(
-        "e2e", "e2e/scenarios", "e2e/cluster", "-m", "e2e", "--timeout=1500", needs=("programs", "images"), cover=False
-    ),
-    after=("gateway", "integration", "chart"),
-)
+E2E = pytest_stage("e2e", "e2e/scenarios", "-m", "e2e", "--timeout=1500", needs=("programs", "images"), cover=False)
+NODE = pytest_stage("node", "e2e/cluster", "-m", "e2e", PATIENT, needs=("programs", "images"), cover=False)
 LANES = (
     (PROGRAMS,),
     (IMAGES, E2E),
-    (GATEWAY, CHART),
+    (GATEWAY, CHART, NODE),
     (INTEGRATION, SERVICES),
     (ENVIRONMENT, CHECK, UNIT),
     (UNIT_IMAGES,),
@@ -166,7 +160,6 @@ def interrupt(report: Report) -> None:
 
 def run_stage(stage: Stage, report: Report, say: Callable[[str], None]) -> None:
     """Run one stage, print its output when it ends, keep its result."""
-    report.wait_for(stage.after)
     if not report.wait_for(stage.needs):
         report.add(stage.name, False, "")
         return say(f"--- {stage.name}: not run, because {', '.join(stage.needs)} failed")
@@ -233,7 +226,7 @@ def judge_coverage() -> bool:
 def alone(stage: Stage) -> tuple[tuple[Stage, ...], ...]:
     """Return the lanes of a stage that trusts what was built before: of all it waits for, only the environment."""
     needs = tuple(name for name in stage.needs if name == ENVIRONMENT.name)
-    one = (replace(stage, needs=needs, after=()),)
+    one = (replace(stage, needs=needs),)
     return ((ENVIRONMENT,), one) if needs else (one,)
 
 

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import shutil
 from typing import Any
 
 from e2e.cluster import image_store, images, programs
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.paths import environments
 from e2e.cluster.provider import PROVIDER_HELP, PROVIDERS
 from e2e.cluster.state import State, clusters
 
@@ -28,7 +30,7 @@ def register(subcommands: Any) -> None:
     build_images.add_argument("names", nargs="*", help="folders under images/, or standins (default: all)")
     build_images.add_argument("--provider", choices=PROVIDERS, default="auto", help=PROVIDER_HELP)
     build_images.set_defaults(run=print_references)
-    clean = subcommands.add_parser("clean-cache", help="remove the built programs and images")
+    clean = subcommands.add_parser("clean-cache", help="remove the built programs and images and the environments")
     clean.set_defaults(run=clean_cache)
 
 
@@ -41,12 +43,13 @@ def build_programs(options: argparse.Namespace) -> None:
 
 
 def clean_cache(_: argparse.Namespace) -> None:
-    """Remove programs and images, unless a cluster runs on them."""
+    """Remove environments, and programs and images, unless a cluster runs on them."""
     if names := sorted(path.name for path in clusters().glob("[a-z]*")):
         raise ClusterError(f"clusters are still there: {', '.join(names)}", "take them down first")
     programs.clean()
     images.clean()
     image_store.clean()
+    shutil.rmtree(environments(), ignore_errors=True)
 
 
 def print_references(options: argparse.Namespace) -> None:

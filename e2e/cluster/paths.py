@@ -16,6 +16,11 @@ def cache() -> Path:
     return (Path(base).expanduser() / "coderag").resolve()
 
 
+def environments() -> Path:
+    """Where the virtual environments of the tests are kept, each under the digest of its lock."""
+    return cache() / "environments"
+
+
 def made(folder: Path, mode: int = 0o755) -> Path:
     """The folder, created when it is missing."""
     folder.mkdir(mode=mode, parents=True, exist_ok=True)

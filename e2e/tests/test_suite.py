@@ -69,7 +69,7 @@ def test_the_suite_starts_before_anything_is_installed() -> None:
 def test_whatever_is_asked_for_comes_with_the_environment_it_needs(what: str) -> None:
     lanes = suite.list_choices()[what]
     names = {stage.name for lane in lanes for stage in lane}
-    assert {need for lane in lanes for stage in lane for need in (*stage.needs, *stage.after)} <= names
+    assert {need for lane in lanes for stage in lane for need in stage.needs} <= names
 
 
 def test_the_lanes_of_the_suite_wait_for_each_other_and_come_to_an_end() -> None:
@@ -77,4 +77,4 @@ def test_the_lanes_of_the_suite_wait_for_each_other_and_come_to_an_end() -> None
     ended = list(suite.run_lanes(lanes).results)
     assert sorted(ended) == sorted(stage.name for lane in suite.LANES for stage in lane)
     for stage in (stage for lane in suite.LANES for stage in lane):
-        assert all(ended.index(other) < ended.index(stage.name) for other in (*stage.needs, *stage.after))
+        assert all(ended.index(other) < ended.index(stage.name) for other in stage.needs)
