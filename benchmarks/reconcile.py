@@ -28,6 +28,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PLANE = "bench-reconcile"
 NAMESPACE = "bench"
+SOURCES = os.pathsep.join(str(ROOT / folder) for folder in ("operator", "images/model"))  # as in the operator's image
 AGENT = "coderag-operator"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 PATHS = {
@@ -96,7 +97,7 @@ class Operator:
     def start(self, workers: int) -> None:
         """Start the operator."""
         environment = {
-            **os.environ, "KUBECONFIG": self.kubeconfig, "PYTHONPATH": str(ROOT / "operator"), "POD_NAME": "bench",
+            **os.environ, "KUBECONFIG": self.kubeconfig, "PYTHONPATH": SOURCES, "POD_NAME": "bench",
             "CODERAG_HEALTH_PORT": "0", "CODERAG_METRICS_PORT": "0", "CODERAG_LISTEN_HOST": "127.0.0.1",
             "CODERAG_WORKERS": str(workers),
             **{f"CODERAG_IMAGE_{name}": f"registry.example/coderag-{name.lower()}:1" for name in IMAGES},
@@ -124,7 +125,7 @@ class Operator:
     def pid(self) -> int:
         """Return the process id, or stop the benchmark when there is no process any more."""
         if self.process is None or self.process.poll() is not None:
-            sys.exit(f"the operator has ended; its log is {self.log}")
+            sys.exit(f"the operator has ended; the end of its log:\n{self.log.read_text()[-2000:]}")
         return self.process.pid
 
 
@@ -197,8 +198,10 @@ def converge(api: Api, operator: Operator, number: int) -> Iterator[tuple[str, s
     make_stacks(api, number)
 
     def rolled_out() -> bool:
-        return len(api.items("deployments")) >= 3 * number and all(
-            s.get("status", {}).get("summary") for s in api.stacks()
+        return (
+            bool(operator.pid)
+            and len(api.items("deployments")) >= 3 * number
+            and all(s.get("status", {}).get("summary") for s in api.stacks())
         )
 
     wait_until("every child is applied", rolled_out, PATIENCE, 1.0)
@@ -210,7 +213,7 @@ def converge(api: Api, operator: Operator, number: int) -> Iterator[tuple[str, s
 
     def ready() -> bool:
         make_ready(api)
-        return all(map(is_ready, api.stacks()))
+        return bool(operator.pid) and all(map(is_ready, api.stacks()))
 
     wait_until("every stack is Ready", ready, PATIENCE, 1.0)
     yield "create to every stack Ready (readiness patched in once a second)", "", f"{time.monotonic() - started:.0f} s"
