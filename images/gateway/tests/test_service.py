@@ -235,6 +235,12 @@ def test_the_first_request_finds_loaded_what_takes_long_to_load(unguarded: Gatew
     assert [name for name in late if name.startswith(slow)] == []
 
 
+def test_what_litellm_loads_is_left_out_of_the_looks_for_garbage(unguarded: Gateway) -> None:
+    unguarded.ask("chat")
+    objects = json.loads((unguarded.log.parent / "tmp" / "garbage.json").read_text())
+    assert objects["looked_through"] < objects["left_out"] / 10, objects
+
+
 def test_a_stream_that_breaks_off_ends_with_an_error_and_not_in_silence(unguarded: Gateway) -> None:
     unguarded.upstreams["code"].fault = Fault("token", "close")
     answer = unguarded.ask("code", stream=True)

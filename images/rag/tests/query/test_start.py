@@ -1,5 +1,6 @@
 """Settings from the environment and the start of the process."""
 
+import gc
 import signal
 
 import pytest
@@ -46,11 +47,16 @@ def test_an_unknown_log_level_stops_the_start(environment, capsys):
 
 def test_the_server_gets_the_port_and_time_to_drain(environment, monkeypatch, sigterm_as_before):
     started = {}
-    monkeypatch.setattr(program.uvicorn, "run", lambda app, **options: started.update(options, app=app))
+
+    def run(app, **options):
+        started.update(options, app=app, looked_through=len(gc.get_objects()))
+
+    monkeypatch.setattr(program.uvicorn, "run", run)
     monkeypatch.setattr(program, "configure_logging", lambda level: None)
     assert program.main(environment | {"LISTEN_PORT": "9000"}) == 0
     assert (started["port"], started["host"]) == (9000, "0.0.0.0")
     assert started["timeout_graceful_shutdown"] == 125
+    assert started["looked_through"] < gc.get_freeze_count() / 100, "what is loaded is looked through for garbage"
     with pytest.raises(SystemExit) as ended:
         signal.raise_signal(signal.SIGTERM)  # what the server does when it has drained
     assert ended.value.code == 0
