@@ -92,6 +92,8 @@ async def install(live: Live, ca: Path, folder: Path) -> Path:
     token = await live.call("POST", f"{accounts}/{ACCOUNT}/token", {"spec": {"expirationSeconds": 7200}})
     path = folder / "operator.kubeconfig"
     path.write_text(json.dumps(describe_access(str(live.http.base_url), ca, token["status"]["token"])))
+    # The API server calls a definition established a moment before it serves it.
+    await live.wait(lambda: live.find("/apis/coderag.dev/v1alpha1/coderagstacks"))
     return path
 
 
