@@ -42,7 +42,7 @@ def wire_of(client: AsyncQdrantClient, collection: str) -> Wire:
     """Return the short way where the client speaks to a server, and its own way where it holds the points itself."""
     try:
         return RestWire(client.http.client, collection)
-    except (AttributeError, NotImplementedError):  # the local mode, by itself or inside a client
+    except NotImplementedError:
         return LocalWire(client, collection)
 
 

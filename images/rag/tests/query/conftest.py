@@ -134,10 +134,26 @@ class Index:
         await self.add_head(repository, generation, pages, len(files))
 
 
-@pytest.fixture
-async def qdrant() -> AsyncIterator[AsyncQdrantLocal]:
+class LocalQdrant(AsyncQdrantLocal):
     """Qdrant's local mode, without the client around it: that one builds a parser for inference each time, in 9 ms."""
-    client = AsyncQdrantLocal(":memory:")
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+
+    @property
+    def http(self) -> Any:
+        """Say as the client does that there is no server."""
+        raise NotImplementedError
+
+
+@pytest.fixture
+def make_qdrant() -> type[LocalQdrant]:
+    return LocalQdrant
+
+
+@pytest.fixture
+async def qdrant(make_qdrant: type[LocalQdrant]) -> AsyncIterator[LocalQdrant]:
+    client = make_qdrant()
     yield client
     await client.close()
 

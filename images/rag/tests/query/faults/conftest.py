@@ -153,9 +153,9 @@ def usual() -> dict[str, str]:
 
 
 @pytest.fixture
-def index_of_one_file(virtually: Any, make_index: Any, corpus: Any) -> Any:
+def index_of_one_file(virtually: Any, make_index: Any, make_qdrant: Any, corpus: Any) -> Any:
     """An index that serves one file; it belongs to no loop."""
-    client = FaultyQdrant(AsyncQdrantLocal(":memory:"))
+    client = FaultyQdrant(make_qdrant())
 
     async def fill() -> None:
         index = make_index(client)
