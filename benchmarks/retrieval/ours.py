@@ -28,7 +28,7 @@ class _KnownVectors:
     def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
         self._vectors = vectors
 
-    async def embed_query(self, text: str, effort: Effort) -> list[float]:
+    async def embed_query(self, text: str, _snapshot: Snapshot, effort: Effort) -> list[float]:
         return list(self._vectors[text])
 
 

@@ -36,6 +36,10 @@ class MemoryReader:
             "symbols": lambda chunk: chunk.piece.symbols,
         }
 
+    def at(self, _collection: str) -> "MemoryReader":
+        """Return this reader: there is one index only."""
+        return self
+
     async def nearest(
         self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, limit: int
     ) -> list[Point]:

@@ -17,10 +17,23 @@ class WatchedHealth(Health):
     def __init__(self) -> None:
         super().__init__()
         self.watches: list[Watch] = []
+        self._required: dict[str, str] = {}
 
     def watch(self, watch: Watch) -> None:
         """Add a dependency to the report."""
         self.watches.append(watch)
+
+    def require(self, name: str, detail: str) -> None:
+        """Make the start wait for a dependency, and say in /readyz what is missing."""
+        self._required[name] = detail
+        self.waiting_for("; ".join(self._required.values()))
+
+    def fulfil(self, name: str) -> None:
+        """Wait for this dependency no longer; the last one completes the start."""
+        self._required.pop(name, None)
+        self.waiting_for("; ".join(self._required.values()))
+        if not self._required:
+            self.mark_ready()
 
     async def report(self) -> dict[str, Any]:
         """Return the last known state of every dependency."""

@@ -112,15 +112,18 @@ class Services:
         return [name for name in names or self.breakers if self.breakers[name].is_open]
 
     def _watch_everything(self) -> None:
-        self.health.waiting_for("qdrant was not reached yet")
+        self.health.require(QDRANT, "qdrant was not reached yet")
         self._watch(
             QDRANT,
             self.manifests.look,
             deadline=_LOAD_DEADLINE,
-            on_success=self.health.mark_ready,
-            on_failure=lambda detail: self.health.waiting_for(f"qdrant: {detail}"),
+            on_success=partial(self.health.fulfil, QDRANT),
+            on_failure=lambda detail: self.health.require(QDRANT, f"qdrant: {detail}"),
         )
-        self._watch(EMBEDDING, self.embedder.look)
+        # A search can do without vectors, but not because this pod is too young to know of the service: one look, then.
+        self.health.require(EMBEDDING, "embedding was not looked at yet")
+        looked = partial(self.health.fulfil, EMBEDDING)
+        self._watch(EMBEDDING, self.embedder.look, on_success=looked, on_failure=lambda _detail: looked())
         self._watch(GATEWAY, self.clients.llm.alive)
         for name, url in self.settings.gateway.servers.items():
             self._watch(name, server_probe(self.clients.plain, name, url))

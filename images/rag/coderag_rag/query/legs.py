@@ -15,6 +15,7 @@ from coderag_rag.keyword import query_vector
 from coderag_rag.query.analysis import Query, symbol_spellings
 from coderag_rag.query.effort import Effort
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.manifest import Snapshot
 from coderag_rag.query.mentions import Named, resolve
 from coderag_rag.query.reader import IndexReader, IndexRefused
 from coderag_rag.query.scope import Scope
@@ -28,9 +29,9 @@ Points = Sequence[Point]
 
 
 class QueryEmbedder(Protocol):
-    """Turns a query into a vector of the live index's model; raises DependencyDown."""
+    """Turns a query into a vector of the model that a snapshot's index was built by; raises DependencyDown."""
 
-    async def embed_query(self, text: str, effort: Effort) -> list[float]: ...
+    async def embed_query(self, text: str, snapshot: Snapshot, effort: Effort) -> list[float]: ...
 
 
 @dataclass
@@ -49,38 +50,39 @@ class Legs:
 
     async def run(self, query: Query, scope: Scope, effort: Effort) -> LegResults:
         """Run every leg; raises DependencyDown when Qdrant is down."""
-        vector, named = await _side_by_side(self._vector(query, effort), self._path(query, scope))
+        vector, named = await _side_by_side(self._vector(query, scope, effort), self._path(query, scope))
         legs = _worded(query, scope)
         if vector is not None:
             legs[Leg.DENSE] = Near(vector, DENSE, scope.where, OVERFETCH[Leg.DENSE])
-        found = await self._found(legs)
+        found = await self._found(legs, self._reader.at(scope.snapshot.collection))
         empty: dict[Leg, Points] = {leg: [] for leg in (Leg.KEYWORD, Leg.SYMBOL)}
         degraded = [] if Leg.DENSE in found else [Leg.DENSE.value]
         return LegResults({**empty, Leg.PATH: named or [], **found}, degraded)
 
-    async def _vector(self, query: Query, effort: Effort) -> list[float] | None:
+    async def _vector(self, query: Query, scope: Scope, effort: Effort) -> list[float] | None:
         try:
-            return await self._embedder.embed_query(query.text, effort)
+            return await self._embedder.embed_query(query.text, scope.snapshot, effort)
         except DependencyDown as error:
             logger.info("dense leg left out: %s", error)
         return None
 
-    async def _found(self, legs: Mapping[Leg, Near]) -> dict[Leg, Points]:
+    async def _found(self, legs: Mapping[Leg, Near], reader: IndexReader) -> dict[Leg, Points]:
         """Ask for all legs at once, and for the others again where the vector is what was refused."""
         try:
-            return dict(zip(legs, await self._reader.all_nearest(list(legs.values())), strict=True))
+            return dict(zip(legs, await reader.all_nearest(list(legs.values())), strict=True))
         except IndexRefused as error:
             if Leg.DENSE not in legs:
                 raise
             logger.warning("dense leg left out: %s", error)
-        return await self._found({leg: near for leg, near in legs.items() if leg is not Leg.DENSE})
+        return await self._found({leg: near for leg, near in legs.items() if leg is not Leg.DENSE}, reader)
 
     async def _path(self, query: Query, scope: Scope) -> Points:
         """Return chunks of the files that the query names, the ones nearest to a named line first."""
         named = resolve(query.files, scope.snapshot) if query.files else []
         if not named:
             return []
-        points = await self._reader.of_blobs([one.blob for one in named], scope.where)
+        reader = self._reader.at(scope.snapshot.collection)
+        points = await reader.of_blobs([one.blob for one in named], scope.where)
         return _by_place(points, named)[: OVERFETCH[Leg.PATH]]
 
 

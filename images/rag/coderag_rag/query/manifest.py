@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from coderag_rag.query.access import Permit
-from coderag_rag.store.schema import Entry, HeadPayload
+from coderag_rag.store.schema import ALIAS, Entry, HeadPayload
 
 
 class UnknownRepository(Exception):  # noqa: N818 - reads as the state it names
@@ -107,6 +107,11 @@ class Snapshot:
             for blob in manifest.paths_of:
                 found[blob] = (*found.get(blob, ()), manifest)
         return found
+
+    @property
+    def collection(self) -> str:
+        """The collection that the manifests are of: the alias may name the next one while a request is under way."""
+        return self.manifests[0].head.collection if self.manifests else ALIAS
 
     @property
     def names(self) -> frozenset[str]:

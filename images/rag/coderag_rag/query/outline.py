@@ -101,7 +101,7 @@ class Cartographer:
         conditions = [field("kind", CHUNK), any_of("repositories", [manifest.head.repository])]
         if len(path_of) <= _MOST_BLOBS:
             conditions.append(any_of("blob", sorted(path_of)))
-        defined, complete = await self._reader.definitions(both(*conditions), _MOST_CHUNKS)
+        defined, complete = await self._reader.at(manifest.head.collection).definitions(both(*conditions), _MOST_CHUNKS)
         symbols = top_symbols((one for one in defined if one.blob in path_of), path_of)
         files = tuple(MappedFile(path, language_of(path), names) for path, names in _names(paths, symbols))
         return Outline(manifest.head, folder, len(paths), _folders(paths, within), files, tuple(symbols), complete)

@@ -37,6 +37,9 @@ class ManifestPoller:
         """Look once; raises when Qdrant is down, and the last snapshot stays."""
         heads = await self._reader.heads()
         self._qdrant.succeeded()
+        if len({head.collection for head in heads}) > 1:
+            logger.info("another index went live while heads were read; the next look sees one of the two")
+            return
         snapshot = await self._load(heads)
         if snapshot == self._snapshot:
             return  # the same one stays, with what it has worked out about its blobs

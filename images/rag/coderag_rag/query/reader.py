@@ -49,13 +49,20 @@ class Defined(NamedTuple):
 
 
 class IndexReader:
-    """Reads through the alias, so that a new collection is picked up the moment it goes live.
+    """Reads one collection; without a name the live one, whichever the alias names in the moment of each read.
+
+    Only heads are looked for through the alias. They say which collection they are of, and what is read for a request
+    comes from that one: between two reads the alias may move, and ids and vectors of another index mean nothing.
 
     `timeout` bounds each call; the client's own counts whole seconds and stands for all that share the client.
     """
 
     def __init__(self, client: AsyncQdrantClient, timeout: float = 30.0, collection: str = ALIAS) -> None:
         self._client, self._timeout, self._collection = client, timeout, collection
+
+    def at(self, collection: str) -> "IndexReader":
+        """Return a reader of a collection by its own name; a replaced one stays for a day."""
+        return IndexReader(self._client, self._timeout, collection)
 
     @cached_property
     def _wire(self) -> Wire:
@@ -83,7 +90,7 @@ class IndexReader:
         entries: list[Entry] = []
         for start in range(0, len(ids), _PAGES_AT_ONCE):
             wanted = ids[start : start + _PAGES_AT_ONCE]
-            points = await self._answer(self._client.retrieve(self._collection, wanted, with_payload=True))
+            points = await self._answer(self._client.retrieve(head.collection, wanted, with_payload=True))
             if len(points) != len(wanted):
                 return None
             entries += [entry for point in points for entry in PagePayload.from_payload(point.payload).files()]

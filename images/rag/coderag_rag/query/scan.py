@@ -116,11 +116,11 @@ class Scanner:
 
     async def _pages(self, pattern: Pattern, scope: Scope) -> AsyncIterator[Iterable[Any]]:
         """Yield chunks with their text: the likely ones, then all that hold the words that a match must hold."""
-        vector = query_vector(pattern.hint)
+        reader, vector = self._reader.at(scope.snapshot.collection), query_vector(pattern.hint)
         if vector.indices:
-            yield await self._reader.nearest(vector, KEYWORD, scope.where, _LIKELY, _PAYLOAD)
+            yield await reader.nearest(vector, KEYWORD, scope.where, _LIKELY, _PAYLOAD)
         words = [models.FieldCondition(key="text", match=models.MatchText(text=word)) for word in pattern.words]
-        async for page in self._reader.pages(both(*scope.conditions, *words), _PAYLOAD, _PAGE):
+        async for page in reader.pages(both(*scope.conditions, *words), _PAYLOAD, _PAGE):
             yield page
 
 

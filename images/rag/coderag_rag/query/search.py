@@ -67,12 +67,13 @@ class Searcher:
         query = analyse(request.query)
         found = await self._legs.run(query, scope, effort)
         ordered = spread(order(query, scope, found.points), request.limit, RANKER.repository_share)
-        return SearchResult(await self._with_texts(ordered), found.degraded, scope.snapshot, query.kind)
+        hits = await self._with_texts(ordered, scope.snapshot.collection)
+        return SearchResult(hits, found.degraded, scope.snapshot, query.kind)
 
-    async def _with_texts(self, candidates: Sequence[Candidate]) -> list[Hit]:
+    async def _with_texts(self, candidates: Sequence[Candidate], collection: str) -> list[Hit]:
         if not candidates:
             return []
-        texts = await self._reader.texts([candidate.point for candidate in candidates])
+        texts = await self._reader.at(collection).texts([candidate.point for candidate in candidates])
         return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
 
 

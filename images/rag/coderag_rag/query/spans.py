@@ -74,13 +74,14 @@ class SpanReader:
         path = request.path.removeprefix("./").lstrip("/")
         if path not in manifest.blob_of:
             raise _unknown(manifest, path)
-        ranges = await self._reader.ranges(manifest.blob_of[path])
+        reader = self._reader.at(manifest.head.collection)
+        ranges = await reader.ranges(manifest.blob_of[path])
         total = max((chunk.end_line for chunk in ranges), default=0)
         if request.start > total:
             raise BeyondTheEnd(path, total)
         end = min(request.end, total)
         wanted = [one for one in ranges if one.start_line <= end and request.start <= one.end_line]
-        texts = await self._reader.texts([one.point for one in wanted])
+        texts = await reader.texts([one.point for one in wanted])
         lines, whole = _lines(wanted, texts)
         text = "".join(lines.get(number, "\n") for number in range(request.start, end + 1))
         return Span(manifest.head, path, request.start, end, total, text, [] if whole else ["text"])

@@ -62,6 +62,7 @@ class Watch:
         except Exception as error:  # it answered something unexpected: say so, but calls may still work
             logger.exception("the look at %s failed", self.name)
             self.state = DependencyState(False, None, f"unexpected {type(error).__name__}, see the log")
+            self._on_failure(self.state.detail)
         else:
             self._up(round((time.monotonic() - begin) * 1000, 1))
 

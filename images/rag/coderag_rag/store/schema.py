@@ -138,6 +138,11 @@ class HeadPayload(_Payload):
     model: dict[str, Any] = field(default_factory=dict)
     skipped_counts: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def collection(self) -> str:
+        """The collection that this head, its pages and its chunks are in."""
+        return collection_name(self.identity)
+
 
 class Entry(NamedTuple):
     """One file of a manifest."""

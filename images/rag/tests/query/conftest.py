@@ -20,6 +20,7 @@ from coderag_rag.store.schema import (
     HeadPayload,
     PagePayload,
     chunk_id,
+    collection_name,
     head_id,
     page_id,
     text_sha256,
@@ -73,8 +74,11 @@ class Index:
 
     client: AsyncQdrantLocal
     identity: str = IDENTITY
-    name: str = "code-test"
     generations: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return collection_name(self.identity)
 
     async def create(self) -> None:
         await self.client.create_collection(
@@ -82,8 +86,12 @@ class Index:
             vectors_config={"dense": models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)},
             sparse_vectors_config={"keyword": models.SparseVectorParams(modifier=models.Modifier.IDF)},
         )
+
+    async def go_live(self) -> None:
+        """Point the alias at this index."""
+        drop = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=ALIAS))
         alias = models.CreateAlias(collection_name=self.name, alias_name=ALIAS)
-        await self.client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+        await self.client.update_collection_aliases([drop, models.CreateAliasOperation(create_alias=alias)])
 
     async def add_chunks(self, repository: str, files: Iterable[File], sha256: str | None = None) -> None:
         points = []
@@ -162,6 +170,7 @@ async def qdrant(make_qdrant: type[LocalQdrant]) -> AsyncIterator[LocalQdrant]:
 async def index(qdrant: AsyncQdrantLocal) -> Index:
     made = Index(qdrant)
     await made.create()
+    await made.go_live()
     return made
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 from coderag_rag.query.admission import Admission, TooManySearches
 from coderag_rag.query.effort import Patience
+from coderag_rag.query.reader import IndexReader
 from coderag_rag.query.search import SearchRequest
 
 
@@ -67,14 +68,14 @@ def test_a_search_that_may_wait_for_a_dependency_says_nothing_of_how_many_fit():
 async def test_a_burst_beyond_the_bound_is_refused_and_those_within_it_are_answered(service, served, monkeypatch):
     searcher, entered, gate = service.searcher, asyncio.Semaphore(0), asyncio.Event()
     searcher.admission.most = 3
-    original = searcher._reader.texts
+    original = IndexReader.texts
 
-    async def held(ids):
+    async def held(reader, ids):
         entered.release()
         await gate.wait()
-        return await original(ids)
+        return await original(reader, ids)
 
-    monkeypatch.setattr(searcher._reader, "texts", held)
+    monkeypatch.setattr(IndexReader, "texts", held)
     effort = Patience(600.0, 1.0).begin()
     running = [asyncio.create_task(searcher.search(SearchRequest("retry"), effort)) for _ in range(3)]
     for _ in running:

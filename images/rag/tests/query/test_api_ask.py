@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.reader import IndexReader
 
 
 async def ask(service, question="Where is retry in the WorkQueue?", **more):
@@ -131,10 +132,10 @@ async def test_a_silent_model_ends_with_the_deadline(service, served, gateway, s
 
 @pytest.mark.parametrize("environment", [{"RAG_LLM_TIMEOUT": "0.3"}], indirect=True)
 async def test_a_search_that_hangs_ends_with_the_deadline_too(service, served, monkeypatch):
-    async def texts(_ids):
+    async def texts(_reader, _ids):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(service.searcher._reader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "texts", texts)
     answer = await ask(service)
     error = answer.json()["error"]
     assert (error["code"], answer.status_code) == ("qdrant_unavailable", 503)
@@ -142,16 +143,15 @@ async def test_a_search_that_hangs_ends_with_the_deadline_too(service, served, m
 
 
 async def test_an_ask_has_time_for_the_whole_retry_schedule(service, served, monkeypatch):
-    reader, tries = service.searcher._reader, []
-    original = reader.texts
+    original, tries = IndexReader.texts, []
 
-    async def texts(ids):
+    async def texts(reader, ids):
         tries.append(1)
         if len(tries) < 3:
             raise DependencyDown("qdrant", "answered 503")
-        return await original(ids)
+        return await original(reader, ids)
 
-    monkeypatch.setattr(reader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "texts", texts)
     assert (await ask(service)).status_code == 200
     assert len(tries) == 3
 

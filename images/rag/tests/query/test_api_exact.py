@@ -7,6 +7,7 @@ from coderag_rag.api.access import permitted
 from coderag_rag.query.access import Permit
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.patterns import InvalidPattern, compile_pattern
+from coderag_rag.query.reader import IndexReader
 from coderag_rag.query.weights import VERSION
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,7 +103,7 @@ async def test_a_place_is_free_again_after_a_failure(service, served, monkeypatc
         raise DependencyDown("qdrant", "no answer in time")
 
     monkeypatch.setattr("coderag_rag.query.scan._MOST_AT_ONCE", 1)
-    monkeypatch.setattr(service.scanner._reader, "pages", pages)
+    monkeypatch.setattr(IndexReader, "pages", pages)
     assert [(await exact(service, "retry")).status_code for _ in range(2)] == [503] * 2
 
 

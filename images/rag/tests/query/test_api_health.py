@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from coderag_rag.query.guard import DependencyDown
 
 
@@ -31,6 +32,28 @@ async def test_readiness_comes_with_the_first_contact_and_stays(service, index, 
     report = (await service.http.get("/health")).json()
     assert report["status"] == "degraded"
     assert report["dependencies"]["qdrant"] == {"ok": False, "latency_ms": None, "detail": "not reachable"}
+
+
+@pytest.mark.parametrize("down", [False, True])
+async def test_readiness_waits_for_the_first_look_at_the_embedding_service_however_it_ends(service, embedding, down):
+    qdrant, vectors = (one for one in service.health.watches if one.name in ("qdrant", "embedding"))
+    embedding.down = down
+    await qdrant.look()
+    answer = await service.http.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (503, "embedding was not looked at yet")
+    await vectors.look()
+    assert (await service.http.get("/readyz")).status_code == 200
+
+
+async def test_a_look_that_fails_in_an_unknown_way_has_ended_too(service, embedding, monkeypatch):
+    async def look():
+        raise RuntimeError("unknown")
+
+    qdrant, vectors = (one for one in service.health.watches if one.name in ("qdrant", "embedding"))
+    monkeypatch.setattr(vectors, "_check", look)
+    await vectors.look()
+    await qdrant.look()
+    assert (await service.http.get("/readyz")).status_code == 200
 
 
 async def test_health_tells_every_dependency_with_its_latency(service, served):

@@ -4,6 +4,7 @@ import pytest
 from coderag_rag.api.access import permitted
 from coderag_rag.query.access import EVERYTHING, Permit
 from coderag_rag.query.cache import PermitCache
+from coderag_rag.query.reader import IndexReader
 from coderag_rag.store.schema import head_id
 
 QUEUE = "operator/engine/workqueue.py"
@@ -98,10 +99,10 @@ async def test_reading_needs_qdrant(service, served):
 
 
 async def test_a_read_that_takes_too_long_is_503(service, served, monkeypatch):
-    async def ranges(_blob):
+    async def ranges(_reader, _blob):
         raise TimeoutError
 
-    monkeypatch.setattr(service.spans._reader, "ranges", ranges)
+    monkeypatch.setattr(IndexReader, "ranges", ranges)
     assert (await span(service)).status_code == 503
 
 
@@ -135,14 +136,13 @@ async def test_a_map_is_bounded_and_says_so(service, served, monkeypatch):
 
 
 async def test_a_map_is_drawn_once_for_a_commit_and_again_for_the_next(service, served, corpus, look, monkeypatch):
-    reader, drawn = service.cartographer._reader, []
-    original = reader.definitions
+    original, drawn = IndexReader.definitions, []
 
     async def definitions(*arguments):
         drawn.append(arguments)
         return await original(*arguments)
 
-    monkeypatch.setattr(reader, "definitions", definitions)
+    monkeypatch.setattr(IndexReader, "definitions", definitions)
     for _ in range(3):
         await outline(service)
     assert len(drawn) == 1

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.reader import IndexReader
 
 
 async def search(service, query, **more):
@@ -97,7 +98,7 @@ async def test_vectors_of_another_model_are_not_compared(service, served, embedd
 
 
 async def test_a_vector_that_qdrant_refuses_costs_only_its_leg(service, served, monkeypatch):
-    async def embed_query(_text, _effort):
+    async def embed_query(_text, _snapshot, _effort):
         return [1.0]
 
     monkeypatch.setattr(service.embedder, "embed_query", embed_query)
@@ -118,22 +119,21 @@ async def test_a_search_that_takes_too_long_is_503(service, served, monkeypatch)
     async def all_nearest(*_arguments):
         raise TimeoutError
 
-    monkeypatch.setattr(service.searcher._legs._reader, "all_nearest", all_nearest)
+    monkeypatch.setattr(IndexReader, "all_nearest", all_nearest)
     answer = await search(service, "retry")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "qdrant_unavailable")
 
 
 async def test_one_lost_connection_is_not_noticed_by_the_caller(service, served, monkeypatch):
-    reader = service.searcher._legs._reader
-    original, failed = reader.texts, []
+    original, failed = IndexReader.texts, []
 
-    async def texts(ids):
+    async def texts(reader, ids):
         if not failed:
             failed.append(True)
             raise DependencyDown("qdrant", "not reachable", unreachable=True)
-        return await original(ids)
+        return await original(reader, ids)
 
-    monkeypatch.setattr(reader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "texts", texts)
     assert (await search(service, "retry")).status_code == 200
     assert failed
 

@@ -2,6 +2,7 @@
 
 import pytest
 from coderag_rag.query.manifest import Manifest, Snapshot, UnknownRef
+from coderag_rag.query.reader import IndexReader
 from coderag_rag.query.scope import Filters, Scope
 from coderag_rag.store.schema import Entry, HeadPayload
 from hypothesis import given
@@ -24,19 +25,18 @@ QUERY = "retry operator/plan.py in WorkQueue.retry"
 
 
 async def test_every_leg_is_filtered_the_same(service, served, monkeypatch):
-    reader, seen = service.searcher._legs._reader, []
-    all_nearest, of_blobs = reader.all_nearest, reader.of_blobs
+    all_nearest, of_blobs, seen = IndexReader.all_nearest, IndexReader.of_blobs, []
 
-    async def spy_nearest(legs):
+    async def spy_nearest(reader, legs):
         seen.extend(leg.where for leg in legs)
-        return await all_nearest(legs)
+        return await all_nearest(reader, legs)
 
-    async def spy_of_blobs(blobs, where):
+    async def spy_of_blobs(reader, blobs, where):
         seen.append(where)
-        return await of_blobs(blobs, where)
+        return await of_blobs(reader, blobs, where)
 
-    monkeypatch.setattr(reader, "all_nearest", spy_nearest)
-    monkeypatch.setattr(reader, "of_blobs", spy_of_blobs)
+    monkeypatch.setattr(IndexReader, "all_nearest", spy_nearest)
+    monkeypatch.setattr(IndexReader, "of_blobs", spy_of_blobs)
     body = {"query": QUERY, "repositories": ["app"], "languages": ["Python"], "paths": ["operator"], "refs": ["main"]}
     assert (await service.http.post("/v1/search", json=body)).status_code == 200
     assert len(seen) == 4

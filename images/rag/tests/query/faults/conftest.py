@@ -160,6 +160,7 @@ def index_of_one_file(virtually: Any, make_index: Any, make_qdrant: Any, corpus:
     async def fill() -> None:
         index = make_index(client)
         await index.create()
+        await index.go_live()
         await index.serve("app", corpus["queue"])
 
     virtually(fill())
