@@ -27,6 +27,7 @@ WAITING = {
     "HeaderPending",
     "Measuring",
     "PreviousStarting",
+    "PreviousAsked",
 }  # frozen for a reason that passes by itself
 MODEL_REMEDIES = {
     "ChecksumMismatch": "correct source.http.sha256, or the file at source.http.url",

@@ -24,7 +24,7 @@ from coderag_operator.desired.names import KEYS
 from coderag_operator.kube.cache import Memory
 from coderag_operator.kube.client import Kube, Manifest
 from coderag_operator.kube.kinds import BY_NAME, SECRET
-from coderag_operator.observed.alive import find_alive, find_serving
+from coderag_operator.observed.alive import find_alive, find_asking, find_serving
 from coderag_operator.observed.child import Child, project
 from coderag_operator.observed.details import Data
 from coderag_operator.observed.devices import Machines
@@ -68,6 +68,7 @@ def gather(
         embedding_uid=find_claim_uid(embedding_claim_name(stack), children),
         live=facts.live.lodging if facts.live else None,
         serving=find_serving(children.values()),
+        asking=find_asking(children.values()),
         alive=find_alive(children.values()),
         sharing=read_sharing(stack, machines),
     )

@@ -13,7 +13,7 @@ from coderag_operator.desired.references import (
     local_servers,
     secret_references,
 )
-from coderag_operator.desired.served import find_previous
+from coderag_operator.desired.served import find_previous, is_retiring
 
 IDLE = "NothingToMeasure"  # a component that waits and has nothing to do either: the stack is complete without it
 
@@ -33,6 +33,9 @@ def frozen_components(stack: Stack, inputs: Inputs) -> dict[str, Frozen]:
         reasons.setdefault(component, frozen)
     if find_previous(stack, inputs) is None:
         reasons.pop(names.PREVIOUS, None)
+    if is_retiring(stack, inputs):
+        # A search goes on over the index that it began with, and a pod learns of the next one seconds later.
+        reasons[names.PREVIOUS] = Frozen("PreviousAsked", f"{names.PREVIOUS} goes when no search pod asks it any more")
     return dict(sorted(reasons.items()))
 
 
@@ -101,10 +104,14 @@ def _embedding(stack: Stack, inputs: Inputs) -> Iterable[tuple[str, Frozen]]:
     if lodging.fetched and (fact is None or fact.claim_uid != inputs.embedding_uid):
         yield names.EMBEDDING, Frozen("ModelNotFetched", f"the files of {lodging.model} are not on their claim yet")
     previous = find_previous(stack, inputs)
-    stopping = stack.spec.suspend or stack.spec.maintenance
-    if previous and names.PREVIOUS not in inputs.serving and not stopping:
-        # Searches go on by the old model all the time, so it is there before the new one takes its place.
+    if previous is None or stack.spec.suspend or stack.spec.maintenance:
+        return
+    # Searches go on by the old model all the time, so it is there, and asked, before the new one takes its place.
+    if names.PREVIOUS not in inputs.serving:
         text = f"the new model takes its place when {names.PREVIOUS} runs, with {previous.model} for the present index"
+        yield names.EMBEDDING, Frozen("PreviousStarting", text)
+    elif False in inputs.asking:
+        text = f"the new model takes its place when every search pod asks {names.PREVIOUS}, too"
         yield names.EMBEDDING, Frozen("PreviousStarting", text)
 
 

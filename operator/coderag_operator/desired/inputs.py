@@ -53,6 +53,7 @@ class Inputs:
     embedding_uid: UID of the live claim <stack>-embedding, empty while there is none
     live: the embedding model that the index which answers was built with, None: nothing is known of one
     serving: the components that have a ready pod
+    asking: whether the ready search pods ask the embedding model before, too; both answers while they are replaced
     indexed: every repository has a commit that searches see
     alive: the components that have pods
     shapes: how the VRAM plan starts the model server of each role, without one where nothing has to be planned
@@ -70,6 +71,7 @@ class Inputs:
     embedding_uid: str = ""
     live: Lodging | None = None
     serving: frozenset[str] = frozenset()
+    asking: frozenset[bool] = frozenset()
     indexed: bool = False
     alive: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape] = field(default_factory=dict)

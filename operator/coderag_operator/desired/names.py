@@ -31,6 +31,7 @@ KEY_NAMES = (
 STACK_LABEL = "coderag.dev/stack"
 ROLE_LABEL = "coderag.dev/role"
 VERIFIED_LABEL = "coderag.dev/verified"  # on a model server that may be sent requests
+ASKS_PREVIOUS_LABEL = "coderag.dev/asks-previous"  # on a search pod that knows of the embedding model before
 SHA256_ANNOTATION = "coderag.dev/sha256"
 REVISION_ANNOTATION = "coderag.dev/revision"
 FIELD_MANAGER = "coderag-operator"

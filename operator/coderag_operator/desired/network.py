@@ -7,7 +7,7 @@ from coderag_operator.desired import names
 from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.outside import outside_rules
 from coderag_operator.desired.references import downloads_anything, local_servers, takes_webhooks
-from coderag_operator.desired.served import find_previous
+from coderag_operator.desired.served import find_previous, is_retiring
 
 Rule = dict[str, Any]
 
@@ -31,7 +31,7 @@ DNS: Rule = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol":
 def policies(context: Context) -> Iterator[Manifest]:
     """Yield one policy per component that has pods."""
     present = [*local_servers(context.stack), names.EMBEDDING, names.QDRANT, names.GATEWAY, names.RAG, names.INGESTION]
-    if find_previous(context.stack, context.inputs):
+    if find_previous(context.stack, context.inputs) or is_retiring(context.stack, context.inputs):
         present.append(names.PREVIOUS)
     for component in present:
         yield _policy(context, component, _ingress(context, component), _egress(context, component, present))

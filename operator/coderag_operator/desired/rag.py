@@ -11,6 +11,7 @@ from coderag_operator.desired.context import Context, Manifest
 from coderag_operator.desired.env import Env, keys, plain, retrieval
 from coderag_operator.desired.pod import SETTLE, Pod, http_probes
 from coderag_operator.desired.references import local_servers
+from coderag_operator.desired.served import find_previous
 from coderag_operator.desired.workloads import deployment, disruption_budget, service, service_account
 
 
@@ -37,6 +38,7 @@ def workload(context: Context) -> Iterator[Manifest]:
         ports={"http": names.PORTS[names.RAG]},
         probes=http_probes("/readyz", "/healthz", startup_seconds=300),
         pre_stop=SETTLE,
+        labels={names.ASKS_PREVIOUS_LABEL: "true"} if find_previous(context.stack, context.inputs) else {},
         grace_seconds=seconds(spec.timeouts.llm) + 15,
     )
     yield deployment(context, pod, replicas=spec.replicas)

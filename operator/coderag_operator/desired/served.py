@@ -11,6 +11,11 @@ def find_previous(stack: Stack, inputs: Inputs) -> Lodging | None:
     return None if same or not stack.spec.repositories else inputs.live
 
 
+def is_retiring(stack: Stack, inputs: Inputs) -> bool:
+    """Tell whether the model before is needed no longer, and search pods that are being replaced still ask it."""
+    return find_previous(stack, inputs) is None and True in inputs.asking
+
+
 def lodgings(stack: Stack, inputs: Inputs) -> list[Lodging]:
     """Return the models that are served."""
     previous = find_previous(stack, inputs)

@@ -13,6 +13,7 @@ Live = Mapping[str, Any]
 STACK = "coderag.dev/stack"
 REVISION = "coderag.dev/revision"
 VERIFIED = "coderag.dev/verified"
+ASKS_PREVIOUS = "coderag.dev/asks-previous"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "coderag-operator"
@@ -167,6 +168,7 @@ def read_pod(live: Live) -> Pod:
         revision=read_revision(live),
         controller=read_controller(metadata).get("name", ""),
         verified=(metadata.get("labels") or {}).get(VERIFIED) == "true",
+        asks_previous=(metadata.get("labels") or {}).get(ASKS_PREVIOUS) == "true",
     )
 
 

@@ -70,6 +70,7 @@ class Pod:
     revision: str = ""
     controller: str = ""
     verified: bool = False
+    asks_previous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

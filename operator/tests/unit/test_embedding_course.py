@@ -67,6 +67,39 @@ def test_the_model_before_goes_when_the_new_index_has_taken_over() -> None:
     assert facts(simulation)["embedding.live"] == {"identity": "new", "model": "KURE-v1", "place": PLACE}
 
 
+def search_pod(name: str, **labels: str) -> dict[str, Any]:
+    labels |= {"coderag.dev/stack": "demo", "app.kubernetes.io/component": "rag"}
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "status": status,
+    }
+
+
+def test_neither_model_is_taken_from_a_search_pod_that_asks_it() -> None:
+    simulation = serving()
+    simulation.kube.add(search_pod("first"))
+    simulation.set_spec(merge(SPEC, MULTILINGUAL))
+    simulation.settle()
+    assert simulation.conditions["EmbeddingReady"]["reason"] == "PreviousStarting"
+    assert environment(simulation, "Deployment", "embedding")["MODEL_NAME"] == "all-MiniLM-L6-v2"
+    simulation.kube.remove(("Pod", NAMESPACE, "first"))
+    simulation.kube.add(search_pod("second", **{"coderag.dev/asks-previous": "true"}))
+    simulation.settle()
+    assert environment(simulation, "Deployment", "embedding")["MODEL_NAME"] == "KURE-v1"
+    simulation.index = report("new", "new", "KURE-v1", "Promoted")
+    simulation.settle()
+    assert "demo-embedding-previous" in names(simulation, "Deployment") & names(simulation, "Service")
+    assert simulation.conditions["Reconciling"]["reason"] == "PreviousAsked"
+    assert "EMBEDDING_PREVIOUS_URL" not in environment(simulation, "Deployment", "rag")
+    simulation.kube.remove(("Pod", NAMESPACE, "second"))
+    simulation.settle()
+    assert "demo-embedding-previous" not in names(simulation, "Deployment") | names(simulation, "Service")
+    assert simulation.conditions["Ready"]["status"] == "True"
+
+
 def test_the_way_back_finds_the_files_that_the_spec_names_no_more() -> None:
     simulation = serving(**MULTILINGUAL)
     simulation.index = report("new", "new", "KURE-v1")

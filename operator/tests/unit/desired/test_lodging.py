@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from coderag_operator.api.embedding import Lodging
-from coderag_operator.desired import Desired, ModelFact, build
+from coderag_operator.desired import Desired, ModelFact, build, names
 from tests.specs import FILES, MULTILINGUAL, make_inputs, make_stack, nest
 
 OLD = Lodging("all-MiniLM-L6-v2")
@@ -24,6 +24,10 @@ def find(desired: Desired, kind: str, name: str) -> dict[str, Any]:
 def environment(desired: Desired, kind: str, name: str) -> dict[str, str]:
     container = find(desired, kind, name)["spec"]["template"]["spec"]["containers"][0]
     return {one["name"]: one.get("value", "") for one in container["env"]}
+
+
+def pod_labels(desired: Desired) -> dict[str, str]:
+    return dict(find(desired, "Deployment", "demo-rag")["spec"]["template"]["metadata"]["labels"])
 
 
 def test_the_model_of_the_index_that_answers_runs_beside_the_wanted_one():
@@ -60,9 +64,29 @@ def test_the_wanted_model_waits_until_the_one_before_runs_beside_it():
     assert find(desired, "Deployment", "demo-embedding-previous")
 
 
+def test_the_wanted_model_waits_until_every_search_pod_knows_of_the_one_before():
+    desired = render(MULTILINGUAL, live=OLD, serving=SERVING, asking=frozenset({True, False}))
+    assert {name: one.reason for name, one in desired.frozen.items()} == {"embedding": "PreviousStarting"}
+    assert "when every search pod asks embedding-previous, too" in desired.frozen["embedding"].message
+    assert render(MULTILINGUAL, live=OLD, serving=SERVING, asking=frozenset({True})).frozen == {}
+
+
+def test_the_model_before_stays_as_it_is_until_no_search_pod_asks_it():
+    desired = render(live=OLD, serving=SERVING, asking=frozenset({True, False}))
+    assert {name: one.reason for name, one in desired.frozen.items()} == {"embedding-previous": "PreviousAsked"}
+    assert find(desired, "NetworkPolicy", "demo-embedding-previous")
+    assert names.ASKS_PREVIOUS_LABEL not in pod_labels(desired)
+    assert render(live=OLD, serving=SERVING, asking=frozenset({False})).frozen == {}
+
+
+def test_search_pods_are_marked_by_whether_they_ask_the_model_before():
+    assert pod_labels(render(MULTILINGUAL, live=OLD))[names.ASKS_PREVIOUS_LABEL] == "true"
+
+
 @pytest.mark.parametrize("how", ["suspend", "maintenance"])
 def test_a_stack_that_is_stopped_waits_for_no_model(how: str):
     assert render(MULTILINGUAL, {how: True}, live=OLD).frozen == {}
+    assert render(MULTILINGUAL, {how: True}, live=OLD, serving=SERVING, asking=frozenset({False})).frozen == {}
 
 
 def test_other_files_of_the_same_model_are_another_model():
