@@ -7,12 +7,12 @@ of the scenarios with the stack: its own repository would have to be indexed aga
 
 import base64
 import hashlib
-import json
 
 import pytest
 
 from e2e import install
 from e2e.scenarios.remote import Remote, indexed
+from e2e.scenarios.searches import searching
 from e2e.waiting import wait_until
 
 OLD, NEW = "all-MiniLM-L6-v2", "bge-small-en-v1.5"
@@ -49,20 +49,18 @@ def remote(stack, tmp_path_factory):
         yield made
 
 
-def change(remote, embedding, model):
-    """Change the model; return each answer of a search until the index of the new one has taken over."""
-    stack, seen = remote.stack, []
+def change(stack, embedding, model):
+    """Change the model, and wait until the index of the new one has taken over and the one before has gone."""
     stack.patch({"embedding": embedding})
 
     def has_changed():
-        seen.append(remote.search(QUESTION))
         status = stack.get("crs", stack.name)["status"]
         conditions = {one["type"]: one for one in status["conditions"]}
         return status["index"]["model"] == model and conditions["IndexCompatible"]["status"] == "True"
 
     wait_until(has_changed, f"the index of {model} has taken over", 300)
     stack.wait("Ready", "IndexCompatible")
-    return [*seen, remote.search(QUESTION)]
+    wait_until(lambda: f"{stack.name}-embedding-previous" not in deployments(stack), "the model before is gone")
 
 
 def deployments(stack):
@@ -70,13 +68,12 @@ def deployments(stack):
 
 
 def test_a_fetched_model_takes_over_and_the_way_back_is_open_and_no_search_goes_unanswered(remote, source):
-    stack, previous = remote.stack, f"{remote.stack.name}-embedding-previous"
-    there = change(remote, {"model": NEW, "source": source}, NEW)
-    wait_until(lambda: previous not in deployments(stack), "the model before is gone")
-    assert stack.get("pvc", f"{stack.name}-embedding"), "the files lie on a claim"
-    back = change(remote, {"model": None, "source": None}, OLD)
-    wait_until(lambda: previous not in deployments(stack), "the fetched model is gone")
+    stack = remote.stack
+    with searching(remote, QUESTION) as answers:
+        change(stack, {"model": NEW, "source": source}, NEW)
+        assert stack.get("pvc", f"{stack.name}-embedding"), "the files lie on a claim"
+        change(stack, {"model": None, "source": None}, OLD)
     wait_until(lambda: not stack.get("pvc", f"{stack.name}-embedding"), "its claim is gone")
-    answers = [*there, *back]
-    assert [json.dumps(one["degraded"]) for one in answers] == ["[]"] * len(answers)
-    assert [one["hits"][0]["path"] for one in answers] == [ANSWER] * len(answers)
+    print(f"{len(answers)} searches")
+    assert len(answers) > 100
+    assert [one for one in answers if one != {"degraded": [], "first": ANSWER}] == []
