@@ -18,7 +18,7 @@ import psutil
 
 NAME = "services.coderag-load"
 _INSIDE = "CODERAG_LOAD_HOST"
-_SCRIPT = 'mount --bind "$0" /etc/hosts && exec "$@"'
+_SCRIPT = 'mount --bind "$0" /etc/hosts && rm "$0" && exec "$@"'
 
 
 class NoAddress(Exception):  # noqa: N818 - reads as the state it names

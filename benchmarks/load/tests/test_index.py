@@ -13,7 +13,6 @@ from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
 from benchmarks.load import corpus, fill, indexing
 from benchmarks.load.index import Index, load_index
-from benchmarks.load.names import NAME, hosts_with_name, own_address
 from benchmarks.load.queries import draw_queries
 from benchmarks.load.tables import Cost
 from benchmarks.load.vectors import Projection
@@ -95,12 +94,6 @@ def test_a_kept_index_is_used_only_by_the_model_and_code_that_made_it(tmp_path):
     index.save()
     assert load_index(tmp_path, "identity") == index
     assert load_index(tmp_path, "another") is None
-
-
-def test_the_name_leads_to_this_machine_and_not_to_its_loopback():
-    address = own_address()
-    assert not address.startswith("127.")
-    assert hosts_with_name("127.0.0.1 localhost\n\n", address) == f"127.0.0.1 localhost\n{address} {NAME}\n"
 
 
 def test_what_is_indexed_under_load_is_new_and_what_is_served_stays(root, tmp_path):
