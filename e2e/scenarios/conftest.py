@@ -20,7 +20,7 @@ import yaml
 from e2e import install
 from e2e.kubectl import Cluster
 from e2e.progress import wait_for_stack
-from e2e.waiting import wait_until
+from e2e.waiting import holds
 
 NAMESPACE = "coderag-e2e"
 STACK = "demo"
@@ -60,10 +60,13 @@ class Stack:
         """Wait until conditions are True at the current generation."""
         return wait_for_stack(self.cluster, self.namespace, self.name, kinds, seconds)
 
+    def roles(self) -> list[dict[str, Any]]:
+        """Return who serves each role."""
+        return list(self.get("crs", self.name)["status"]["roles"])
+
     def is_home(self) -> bool:
         """Tell whether each role is served by its own model, and has been for long enough that no flap is counted."""
-        roles = self.get("crs", self.name)["status"]["roles"]
-        return all(role["active"] in (role["role"], "external") and "flaps" not in role for role in roles)
+        return all(role["active"] in (role["role"], "external") and "flaps" not in role for role in self.roles())
 
     def children(self, kind: str) -> list[dict[str, Any]]:
         """Return the children of one kind."""
@@ -145,7 +148,7 @@ def converged_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
     if "stack" in request.fixturenames and "last" not in request.keywords:
         stack = request.getfixturevalue("stack")
         stack.wait("Ready", seconds=300)
-        wait_until(stack.is_home, "a role is still served by the other model", 120)
+        assert holds(stack.is_home, 120), f"a role is, or was just now, served by the other model: {stack.roles()}"
 
 
 @pytest.fixture

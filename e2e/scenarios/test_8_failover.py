@@ -27,10 +27,11 @@ PACE = Pace(requests=60, rate=3, active_rate=3, healthy=6, patience=150, calm=8)
 def site(stack):
     """The stack with failover in seconds instead of minutes."""
     found = Site(stack.cluster, stack.namespace, stack.name)
+    before = stack.get("crs", stack.name)["spec"]["failover"]
     models.patch(found, {"failover": QUICK})
     assert wait_until(lambda: is_settled(found), 120, 1), tell(found)
     yield found
-    models.patch(found, {"failover": dict.fromkeys(QUICK)})
+    models.patch(found, {"failover": before})
 
 
 def under_load(site, fault, pace=PACE):
