@@ -43,7 +43,8 @@ class Settings:
             file_deadline=env.number("INGESTION_FILE_DEADLINE", 20, minimum=0.1),
             embedding_batch=env.integer("EMBEDDING_BATCH", 32, minimum=1),
             cache_megabytes=env.integer("EMBEDDING_CACHE_MB", 512),
-            keep_replaced_hours=env.number("INGESTION_KEEP_REPLACED_HOURS", 24),
+            # Never at once: requests that began over it still read it, and search pods learn of the next one later.
+            keep_replaced_hours=env.number("INGESTION_KEEP_REPLACED_HOURS", 24, minimum=0.1),
             owner=env.text("POD_NAME", env.text("HOSTNAME", socket.gethostname())),
             log_level=env.text("LOG_LEVEL", "INFO"),
             qdrant=QdrantSettings.read(env),

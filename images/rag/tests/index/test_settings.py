@@ -127,6 +127,7 @@ def test_a_file_address_needs_permission(tmp_path):
         ({"QDRANT_TIMEOUT": "inf"}, "QDRANT_TIMEOUT: is below 0.1 or not finite"),
         ({"QDRANT_TIMEOUT": "nan"}, "QDRANT_TIMEOUT: is below 0.1 or not finite"),
         ({"QDRANT_MAX_RETRIES": "1.5"}, "QDRANT_MAX_RETRIES: is not a whole number"),
+        ({"INGESTION_KEEP_REPLACED_HOURS": "0"}, "INGESTION_KEEP_REPLACED_HOURS: is below 0.1"),
         ({"INGESTION_ALLOW_FILE": "yes"}, "INGESTION_ALLOW_FILE: is neither true nor false"),
         ({"INGESTION_CONFIG": "/no/such/file"}, "INGESTION_CONFIG: cannot be read (No such file or directory)"),
     ],
