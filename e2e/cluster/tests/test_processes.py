@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -47,8 +48,10 @@ def test_stopping_ends_and_forgets(processes: Processes) -> None:
 def test_an_unrecorded_process_is_stopped_by_its_tag(processes: Processes) -> None:
     processes.start(SLEEP)
     processes.state.forget("sleeper")
+    mine = partial(tagged, TAG, str(processes.state.folder))
+    assert wait_until(lambda: bool(mine()), 10), "the kernel shows an environment a moment after the program began"
     processes.stop_all()
-    assert tagged(TAG, str(processes.state.folder)) == []
+    assert mine() == []
 
 
 def test_a_process_that_died_is_reported_with_the_end_of_its_log(processes: Processes) -> None:
