@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import qdrant_edge as edge
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from e2e.standins.qdrant.errors import QdrantError, from_engine, not_found
 from e2e.standins.qdrant.filters import build_filter
@@ -57,9 +57,14 @@ class Engine:
         found = self._shard.retrieve(ids, build_payload_selector(with_payload), with_vector)
         return [read_record(record) for record in found]
 
-    def retrieve_bytes(self, ids: list[Any], with_payload: Any, with_vector: Any) -> bytes:
-        """Return the same as bytes."""
-        return to_json(self.retrieve(ids, with_payload, with_vector))
+    def retrieve_bytes(self, body: Json) -> bytes:
+        """Return stored points as bytes, with all of their payload unless something else is asked for."""
+        payload, vector = body.get("with_payload"), body.get("with_vector") or False
+        return to_json(self.retrieve(body["ids"], True if payload is None else payload, vector))
+
+    def retrieve_raw(self, raw: bytes) -> bytes | None:
+        """Return the same from an unchecked body; None where it cannot be read as it came."""
+        return from_raw(self.retrieve_bytes, raw)
 
     def scroll(self, body: Json) -> Json:
         """Return a page of points and where the next one begins."""
@@ -90,9 +95,13 @@ class Engine:
         """Run one query."""
         return to_json(self._query([body])[0])
 
-    def query_batch_bytes(self, bodies: list[Json]) -> bytes:
+    def query_batch_bytes(self, body: Json) -> bytes:
         """Run queries as one batch."""
-        return to_json(self._query(bodies))
+        return to_json(self._query(body["searches"]))
+
+    def query_batch_raw(self, raw: bytes) -> bytes | None:
+        """Run queries of an unchecked body; None where it cannot be read as it came."""
+        return from_raw(self.query_batch_bytes, raw)
 
     def _query(self, bodies: list[Json]) -> list[Json]:
         requests = [build_request(body, self._find_vector) for body in bodies]
@@ -128,6 +137,14 @@ class Engine:
         if isinstance(vector, dict) and (using or "") not in vector:
             raise not_found(f"No vector with name {using or ''} found for point {point}")
         return vector[using or ""] if isinstance(vector, dict) else vector
+
+
+def from_raw(method: Callable[[Json], bytes], raw: bytes) -> bytes | None:
+    """Return what a method makes of an unchecked body, or None: the caller checks it then and finds the words."""
+    try:
+        return method(from_json(raw))
+    except Exception:  # whatever is wrong with it, the checked body will show
+        return None
 
 
 def open_shard(folder: Path, settings: Json) -> edge.EdgeShard:

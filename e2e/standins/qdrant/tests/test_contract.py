@@ -225,6 +225,33 @@ def test_a_malformed_body_is_a_400_in_the_error_shape(server: Server, collection
             assert answer.json()["status"]["error"]
 
 
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("points/query/batch", b"{"),
+        ("points/query/batch", b"[]"),
+        ("points/query/batch", b'{"searches": 1}'),
+        ("points/query/batch", b'{"searches": [{"query": [1, 0, 0, 0], "using": "dense", "limit": "many"}]}'),
+        ("points/query/batch", b'{"searches": [{"query": [1, 0, 0, 0], "using": "dense", "filter": {"must": 3}}]}'),
+        ("points", b'{"ids": 7}'),
+        ("points", b"{}"),
+    ],
+)
+def test_a_malformed_read_is_a_400_in_the_error_shape(server: Server, collection: str, route: str, body: bytes) -> None:
+    with server.http(**{"api-key": server.full, "content-type": "application/json"}) as http:
+        answer = http.post(f"/collections/{collection}/{route}", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["status"]["error"]
+
+
+def test_a_read_of_a_collection_that_does_not_exist_is_a_404(server: Server) -> None:
+    with server.http(**{"api-key": server.full}) as http:
+        for route, body in (("points/query/batch", {"searches": []}), ("points", {"ids": [1]})):
+            answer = http.post(f"/collections/nowhere/{route}", json=body)
+            assert answer.status_code == 404
+            assert "nowhere" in answer.json()["status"]["error"]
+
+
 # Scroll
 
 

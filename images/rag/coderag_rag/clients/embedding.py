@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
+from pydantic_core import from_json, to_json
 
+from coderag_rag.clients.transport import WholeAnswers
 from coderag_rag.identity import EmbeddingModel
 
+_JSON = {"content-type": "application/json"}
 InputType = Literal["query", "passage"]
 
 
@@ -52,7 +55,11 @@ class EmbeddingClient:
         headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         timeout = httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
         self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/"), headers=headers, timeout=timeout, transport=transport, trust_env=False
+            base_url=url.rstrip("/"),
+            headers=headers,
+            timeout=timeout,
+            transport=transport or WholeAnswers(),
+            trust_env=False,
         )
 
     async def aclose(self) -> None:
@@ -61,7 +68,7 @@ class EmbeddingClient:
 
     async def model(self) -> EmbeddingModel:
         """Return the model that the service runs; its `model` is the name to send with requests."""
-        body = (await self._request("GET", "/v1/models")).json()
+        body = from_json((await self._request("GET", "/v1/models")).content)
         try:
             return _model_of(body["data"][0])
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -70,7 +77,7 @@ class EmbeddingClient:
     async def embed(self, texts: Sequence[str], model: str, input_type: InputType) -> Embeddings:
         """Return the L2-normalised vectors of the texts."""
         request = {"model": model, "input": list(texts), "input_type": input_type}
-        body = (await self._request("POST", "/v1/embeddings", request)).json()
+        body = from_json((await self._request("POST", "/v1/embeddings", request)).content)
         vectors = [row["embedding"] for row in sorted(body["data"], key=lambda row: row["index"])]
         if len(vectors) != len(texts):
             raise EmbeddingRefused(f"the embedding service gave {len(vectors)} vectors for {len(texts)} texts")
@@ -82,7 +89,7 @@ class EmbeddingClient:
 
     async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
-            response = await self._http.request(method, path, json=body)
+            response = await self._http.request(method, path, headers=_JSON, content=to_json(body) if body else None)
         except httpx.HTTPError as error:
             raise EmbeddingUnavailable(f"the embedding service is not reachable: {type(error).__name__}") from error
         if response.status_code == 429 or response.status_code >= 500:

@@ -2,6 +2,8 @@
 
 from qdrant_client import AsyncQdrantClient
 
+from coderag_rag.clients.transport import WholeAnswers
+
 
 def connect(url: str, api_key: str | None, timeout_seconds: float = 30) -> AsyncQdrantClient:
     """Return a REST client. Nothing is contacted here.
@@ -16,4 +18,5 @@ def connect(url: str, api_key: str | None, timeout_seconds: float = 30) -> Async
         timeout=max(1, round(timeout_seconds)),
         headers={"accept-encoding": "identity"} | ({"api-key": api_key} if api_key else {}),
         check_compatibility=False,
+        transport=WholeAnswers(),
     )

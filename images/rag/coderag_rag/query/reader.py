@@ -22,7 +22,9 @@ from coderag_rag.store.schema import ALIAS, CHUNK, HEAD, Entry, HeadPayload, Pag
 T = TypeVar("T")
 
 QDRANT = "qdrant"
-_LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]  # text is fetched for the final hits only
+_LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]
+# Qdrant reads all that a point holds for any of it, and to ask again for ten texts costs more than to send sixty.
+_WHOLE = [*_LIGHT, "text", "text_sha256"]
 _PAGES_AT_ONCE = 4  # so that one answer stays well below the timeout of a look
 _HEADS_AT_ONCE = 256
 _CHUNKS_OF_FILES = 1000
@@ -97,13 +99,13 @@ class IndexReader:
         return entries
 
     async def nearest(
-        self, vector: Vector, using: str, where: models.Filter, limit: int, payload: Sequence[str] = _LIGHT
+        self, vector: Vector, using: str, where: models.Filter, limit: int, payload: Sequence[str] = _WHOLE
     ) -> list[Point]:
-        """Return the points nearest to a vector, without their text unless it is asked for."""
+        """Return the points nearest to a vector, with their texts."""
         return (await self.all_nearest([Near(vector, using, where, limit)], payload))[0]
 
-    async def all_nearest(self, legs: Sequence[Near], payload: Sequence[str] = _LIGHT) -> list[list[Point]]:
-        """Return the points of several legs, in their order, from one request."""
+    async def all_nearest(self, legs: Sequence[Near], payload: Sequence[str] = _WHOLE) -> list[list[Point]]:
+        """Return the points of several legs, in their order and with their texts, from one request."""
         return await self._answer(self._wire.nearest(legs, payload)) if legs else []
 
     async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Point]:

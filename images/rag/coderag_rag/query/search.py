@@ -71,9 +71,10 @@ class Searcher:
         return SearchResult(hits, found.degraded, scope.snapshot, query.kind)
 
     async def _with_texts(self, candidates: Sequence[Candidate], collection: str) -> list[Hit]:
-        if not candidates:
-            return []
-        texts = await self._reader.at(collection).texts([candidate.point for candidate in candidates])
+        """Return the hits. The leg of named files brings no texts; of a point that is gone by now there is none."""
+        bare = [item.point for item in candidates if not item.text]
+        texts = {item.point: item.text for item in candidates if item.text}
+        texts |= await self._reader.at(collection).texts(bare) if bare else {}
         return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
 
 
@@ -106,6 +107,7 @@ def _candidate(point: Point, places: Sequence[Place], query: Query, score: float
         language=payload["language"],
         place=place,
         also_at=tuple(others),
+        text=(payload["text"], payload["text_sha256"]) if "text" in payload else None,
         score=score,
     )
 

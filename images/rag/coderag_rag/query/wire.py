@@ -1,6 +1,6 @@
-"""The two reads that every search makes, as plain JSON through the client's own REST connection.
+"""The reads of a search, as plain JSON through the client's own REST connection.
 
-The client turns each request and each of two hundred points of an answer into a checked object, which took a third of
+The client turns each request and each of a hundred points of an answer into a checked object, which took a third of
 a search's processor time. What is sent here is built by this package and what comes back is read field by field, so the
 checks are worth little. Its connection, keys and errors are used as they are.
 """
@@ -8,8 +8,10 @@ checks are worth little. Its connection, keys and errors are used as they are.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from pydantic_core import to_json
 from qdrant_client import AsyncQdrantClient, models
 
+_JSON = {"content-type": "application/json"}
 Vector = Sequence[float] | models.SparseVector
 
 
@@ -64,7 +66,9 @@ class RestWire:
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         url = "/collections/{collection_name}" + path
-        answer = await self._api.request(type_=Any, method="POST", url=url, path_params=self._parameters, json=body)
+        answer = await self._api.request(
+            type_=Any, method="POST", url=url, path_params=self._parameters, headers=_JSON, content=to_json(body)
+        )
         return answer["result"]
 
 

@@ -68,14 +68,14 @@ def test_a_search_that_may_wait_for_a_dependency_says_nothing_of_how_many_fit():
 async def test_a_burst_beyond_the_bound_is_refused_and_those_within_it_are_answered(service, served, monkeypatch):
     searcher, entered, gate = service.searcher, asyncio.Semaphore(0), asyncio.Event()
     searcher.admission.most = 3
-    original = IndexReader.texts
+    original = IndexReader.all_nearest
 
-    async def held(reader, ids):
+    async def held(reader, legs):
         entered.release()
         await gate.wait()
-        return await original(reader, ids)
+        return await original(reader, legs)
 
-    monkeypatch.setattr(IndexReader, "texts", held)
+    monkeypatch.setattr(IndexReader, "all_nearest", held)
     effort = Patience(600.0, 1.0).begin()
     running = [asyncio.create_task(searcher.search(SearchRequest("retry"), effort)) for _ in range(3)]
     for _ in running:

@@ -132,10 +132,10 @@ async def test_a_silent_model_ends_with_the_deadline(service, served, gateway, s
 
 @pytest.mark.parametrize("environment", [{"RAG_LLM_TIMEOUT": "0.3"}], indirect=True)
 async def test_a_search_that_hangs_ends_with_the_deadline_too(service, served, monkeypatch):
-    async def texts(_reader, _ids):
+    async def all_nearest(_reader, _legs):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(IndexReader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "all_nearest", all_nearest)
     answer = await ask(service)
     error = answer.json()["error"]
     assert (error["code"], answer.status_code) == ("qdrant_unavailable", 503)
@@ -143,15 +143,15 @@ async def test_a_search_that_hangs_ends_with_the_deadline_too(service, served, m
 
 
 async def test_an_ask_has_time_for_the_whole_retry_schedule(service, served, monkeypatch):
-    original, tries = IndexReader.texts, []
+    original, tries = IndexReader.all_nearest, []
 
-    async def texts(reader, ids):
+    async def all_nearest(reader, legs):
         tries.append(1)
         if len(tries) < 3:
             raise DependencyDown("qdrant", "answered 503")
-        return await original(reader, ids)
+        return await original(reader, legs)
 
-    monkeypatch.setattr(IndexReader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "all_nearest", all_nearest)
     assert (await ask(service)).status_code == 200
     assert len(tries) == 3
 

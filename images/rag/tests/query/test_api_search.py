@@ -125,15 +125,15 @@ async def test_a_search_that_takes_too_long_is_503(service, served, monkeypatch)
 
 
 async def test_one_lost_connection_is_not_noticed_by_the_caller(service, served, monkeypatch):
-    original, failed = IndexReader.texts, []
+    original, failed = IndexReader.all_nearest, []
 
-    async def texts(reader, ids):
+    async def all_nearest(reader, legs):
         if not failed:
             failed.append(True)
             raise DependencyDown("qdrant", "not reachable", unreachable=True)
-        return await original(reader, ids)
+        return await original(reader, legs)
 
-    monkeypatch.setattr(IndexReader, "texts", texts)
+    monkeypatch.setattr(IndexReader, "all_nearest", all_nearest)
     assert (await search(service, "retry")).status_code == 200
     assert failed
 

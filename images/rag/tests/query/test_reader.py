@@ -80,7 +80,7 @@ async def test_a_chunk_that_is_gone_has_no_text(index, corpus):
     assert await IndexReader(index.client).texts(["00000000-0000-0000-0000-000000000000"]) == {}
 
 
-async def test_all_legs_go_in_one_request_with_their_filters_and_without_texts():
+async def test_all_legs_go_in_one_request_with_their_filters_and_bring_texts():
     asked = []
 
     def answer(request):
@@ -97,11 +97,11 @@ async def test_all_legs_go_in_one_request_with_their_filters_and_without_texts()
     assert found == [[Point("7", {"blob": "b"}, 0.5), Point("u", {}, 0.4)], []]
     [(path, body)] = asked
     assert path == "/collections/code-live/points/query/batch"
-    light = ["blob", "start_line", "end_line", "symbols", "language"]
+    whole = ["blob", "start_line", "end_line", "symbols", "language", "text", "text_sha256"]
     kind = {"key": "kind", "match": {"value": "chunk"}}
-    first = {"query": [0.5], "using": "dense", "filter": {"must": [kind]}, "limit": 9, "with_payload": light}
+    first = {"query": [0.5], "using": "dense", "filter": {"must": [kind]}, "limit": 9, "with_payload": whole}
     second = {"query": {"indices": [3], "values": [1.0]}, "using": "keyword", "filter": {"must": []}, "limit": 4}
-    assert body == {"searches": [first, {**second, "with_payload": light}]}
+    assert body == {"searches": [first, {**second, "with_payload": whole}]}
 
 
 async def test_texts_are_asked_for_by_id_and_come_without_vectors():

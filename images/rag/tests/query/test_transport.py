@@ -1,0 +1,146 @@
+"""aiohttp below httpx: what arrives, what comes back, and which of httpx's errors a failure becomes."""
+
+import asyncio
+import contextlib
+import socket
+
+import httpx
+import pytest
+from coderag_rag.clients.transport import WholeAnswers
+
+TIMEOUT = httpx.Timeout(5.0, read=0.2)
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-seen: yes\r\n\r\nok"
+
+
+@contextlib.asynccontextmanager
+async def server(answer):
+    """A server that hands each request, head and body, to `answer` with the writer of its connection."""
+    connections = []
+
+    async def serve(reader, writer):
+        connections.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next((line for line in head.lower().splitlines() if line.startswith(b"content-length")), b":0")
+                await answer(head, await reader.readexactly(int(length.split(b":")[1])), writer)
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", connections
+    finally:
+        listening.close()
+        for writer in connections:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def client():
+    async with httpx.AsyncClient(transport=WholeAnswers(), timeout=TIMEOUT, headers={"api-key": "k"}) as made:
+        yield made
+
+
+async def test_a_request_arrives_as_it_was_written_and_its_answer_comes_back_whole():
+    asked = []
+
+    async def answer(head, body, writer):
+        asked.append((head, body))
+        writer.write(ANSWER)
+
+    async with server(answer) as (url, connections), client() as http:
+        for _ in range(3):
+            found = await http.post(f"{url}/a%20b?c=d%2Fe", content=b"\x00{}")
+            assert (found.status_code, found.content, found.headers["x-seen"]) == (200, b"ok", "yes")
+        assert len(connections) == 1
+    head, body = asked[0]
+    assert head.startswith(b"POST /a%20b?c=d%2Fe HTTP/1.1\r\n")
+    assert b"api-key: k\r\n" in head.lower()
+    assert body == b"\x00{}"
+
+
+async def test_an_error_of_the_server_is_an_answer_and_no_redirect_is_followed():
+    async def answer(head, _body, writer):
+        status = b"302 Found\r\nlocation: /else" if b"/moved" in head else b"503 Busy\r\nretry-after: 7"
+        writer.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")
+
+    async with server(answer) as (url, _), client() as http:
+        assert (await http.get(url)).headers["retry-after"] == "7"
+        assert (await http.get(f"{url}/moved")).status_code == 302
+
+
+async def cut(_head, _body, writer):
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+    await writer.drain()
+    writer.close()
+
+
+async def hang_up(_head, _body, writer):
+    writer.close()
+
+
+async def say_nothing(_head, _body, _writer):
+    await asyncio.Event().wait()
+
+
+async def talk_nonsense(_head, _body, writer):
+    writer.write(b"nonsense\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (hang_up, httpx.RemoteProtocolError),
+        (cut, httpx.ReadError),
+        (talk_nonsense, httpx.ReadError),
+        (say_nothing, httpx.ReadTimeout),
+    ],
+)
+async def test_a_failure_becomes_the_error_that_httpx_would_raise(answer, error):
+    async with server(answer) as (url, _), client() as http:
+        with pytest.raises(error) as caught:
+            await http.post(url, content=b"{}")
+    assert type(caught.value) is error
+    assert str(caught.value)
+    assert caught.value.request.url == url
+
+
+async def test_a_port_where_nobody_listens_is_a_failed_connection_and_no_timeout():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with client() as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+
+async def test_a_connection_that_is_not_taken_in_time_is_a_timeout_of_connecting():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            url = f"http://127.0.0.1:{full.getsockname()[1]}"
+            async with httpx.AsyncClient(transport=WholeAnswers(), timeout=httpx.Timeout(5.0, connect=0.1)) as http:
+                with pytest.raises(httpx.ConnectTimeout):
+                    await http.get(url)
+        finally:
+            for one in waiting:
+                one.close()
+
+
+async def test_a_request_that_is_given_up_leaves_no_connection_to_be_used_again():
+    answers = [say_nothing, None]
+
+    async def answer(head, body, writer):
+        if wait := answers.pop(0):
+            await wait(head, body, writer)
+        writer.write(ANSWER)
+
+    async with server(answer) as (url, connections), client() as http:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await http.post(url, content=b"{}")
+        assert (await http.post(url, content=b"{}")).content == b"ok"
+        assert len(connections) == 2
