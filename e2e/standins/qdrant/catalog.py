@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,16 @@ class Catalog:
             raise no_collection(name)
         return found
 
-    def call(self, name: str, method: str, *arguments: Any) -> Any:
-        """Run a method of the engine behind a name or an alias."""
+    def submit(self, name: str, method: str, *arguments: Any) -> Future[Any]:
+        """Run a method of the engine behind a name or an alias in its turn."""
         engine = self._engines.get(self.resolve(name))
         if engine is None:
             raise no_collection(name)
-        return engine.call(method, *arguments)
+        return engine.submit(method, *arguments)
+
+    def call(self, name: str, method: str, *arguments: Any) -> Any:
+        """Run a method of the engine behind a name or an alias, and wait for it."""
+        return self.submit(name, method, *arguments).result()
 
     def settings(self, name: str) -> Json:
         """Return what the collection was made with."""

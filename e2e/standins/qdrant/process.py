@@ -1,7 +1,7 @@
 """The HTTP side's handle on an engine process."""
 
 import multiprocessing
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +20,33 @@ class EngineProcess:
         """Start the engine and wait until its files are open."""
         self._folder = folder
         self._settings = settings
-        self._lock = threading.Lock()
+        self._turns = ThreadPoolExecutor(1)  # first come, first served: with a lock the last of many waited seconds
         self._start()
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Run a method of the engine and return what it returns, or raise what it raises."""
-        with self._lock:
-            if not self._process.is_alive():
-                self._start()
-            try:
-                self._connection.send((method, arguments))
-                worked, result = self._receive(CALL_SECONDS)
-            except (EOFError, ConnectionError) as error:
-                raise QdrantError(500, "Service internal error: the engine ended during the request") from error
-        if not worked:
-            raise result
-        return result
+    def submit(self, method: str, *arguments: Any) -> Future[Any]:
+        """Run a method of the engine in its turn; the future gets what it returns or raises."""
+        return self._turns.submit(self._call, method, arguments)
 
     def close(self) -> None:
         """Let the engine flush and end."""
-        with self._lock:
-            self._connection.close()
-            self._process.join(STOP_SECONDS)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
+        self._turns.shutdown()
+        self._connection.close()
+        self._process.join(STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _call(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        if not self._process.is_alive():
+            self._start()
+        try:
+            self._connection.send((method, arguments))
+            worked, result = self._receive(CALL_SECONDS)
+        except (EOFError, ConnectionError) as error:
+            raise QdrantError(500, "Service internal error: the engine ended during the request") from error
+        if not worked:
+            raise result
+        return result
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a threaded server could deadlock

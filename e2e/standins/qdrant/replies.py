@@ -1,6 +1,7 @@
 """Qdrant's envelope around results and errors."""
 
 import functools
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +15,27 @@ from starlette.responses import JSONResponse, Response
 from e2e.standins.qdrant.errors import QdrantError
 
 
-def enveloped(handler: Callable[..., Any]) -> Callable[..., Response]:
+def enveloped(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap what a handler returns, JSON or its bytes, as `{"result", "status": "ok", "time"}`."""
 
     @functools.wraps(handler)
     def timed(*arguments: Any, **named: Any) -> Response:
         started = time.perf_counter()
-        result = handler(*arguments, **named)
-        written = result if isinstance(result, bytes) else to_json(result)
-        body = b'{"result":%b,"status":"ok","time":%.9f}' % (written, time.perf_counter() - started)
-        return Response(body, media_type="application/json")
+        return envelope(handler(*arguments, **named), started)
 
-    return timed
+    @functools.wraps(handler)
+    async def timed_async(*arguments: Any, **named: Any) -> Response:
+        started = time.perf_counter()
+        return envelope(await handler(*arguments, **named), started)
+
+    return timed_async if inspect.iscoroutinefunction(handler) else timed
+
+
+def envelope(result: Any, started: float) -> Response:
+    """Return the answer with a result, JSON or its bytes."""
+    written = result if isinstance(result, bytes) else to_json(result)
+    body = b'{"result":%b,"status":"ok","time":%.9f}' % (written, time.perf_counter() - started)
+    return Response(body, media_type="application/json")
 
 
 def error_reply(status: int, message: str) -> Response:

@@ -1,10 +1,10 @@
 """Routes of points: writes, reads and queries. Bodies are checked by the client's own generated models."""
 
+import asyncio
 import itertools
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from qdrant_client.http import models
@@ -17,12 +17,11 @@ router = APIRouter(prefix="/collections/{name}")
 operation_ids = itertools.count()
 
 
-async def read_raw(request: Request) -> bytes:
-    """Return a body as it came."""
-    return await request.body()
-
-
-Raw = Annotated[bytes, Depends(read_raw)]
+async def read_points(request: Request, name: str, method: str, model: type[BaseModel]) -> bytes:
+    """Run what every search asks for, its body as it came where the engine can read it: a check costs half as much."""
+    raw, catalog = await request.body(), catalog_of(request)
+    found = await asyncio.wrap_future(catalog.submit(name, f"{method}_raw", raw))
+    return bytes(found or await asyncio.wrap_future(catalog.submit(name, f"{method}_bytes", check(raw, model))))
 
 
 def check(raw: bytes, model: type[BaseModel]) -> Json:
@@ -117,10 +116,9 @@ def get_point(request: Request, name: str, point: str) -> Json:
 
 @router.post("/points")
 @enveloped
-def retrieve(request: Request, name: str, raw: Raw) -> bytes:
+async def retrieve(request: Request, name: str) -> bytes:
     """Return points by id."""
-    call = partial(catalog_of(request).call, name)
-    return bytes(call("retrieve_raw", raw) or call("retrieve_bytes", check(raw, models.PointRequest)))
+    return await read_points(request, name, "retrieve", models.PointRequest)
 
 
 @router.post("/points/scroll")
@@ -156,7 +154,6 @@ def query(request: Request, name: str, body: models.QueryRequest) -> bytes:
 
 @router.post("/points/query/batch")
 @enveloped
-def query_batch(request: Request, name: str, raw: Raw) -> bytes:
-    """Run several queries. Every search sends them: checking one by the models costs as much as half of its search."""
-    call = partial(catalog_of(request).call, name)
-    return bytes(call("query_batch_raw", raw) or call("query_batch_bytes", check(raw, models.QueryRequestBatch)))
+async def query_batch(request: Request, name: str) -> bytes:
+    """Run several queries."""
+    return await read_points(request, name, "query_batch", models.QueryRequestBatch)

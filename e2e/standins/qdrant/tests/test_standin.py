@@ -70,11 +70,19 @@ def test_a_restart_keeps_everything(tmp_path: Path, running: list[Standin], way:
 
 def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
     engine = EngineProcess(tmp_path / "shard", SETTINGS)
-    engine.call("update", [("upsert", {"points": [{"id": 1, "vector": {}}]})])
+    engine.submit("update", [("upsert", {"points": [{"id": 1, "vector": {}}]})]).result()
     os.kill(engine._process.pid, signal.SIGKILL)
     engine._process.join()
-    assert engine.call("count", {}) == {"count": 1}
+    assert engine.submit("count", {}).result() == {"count": 1}
     engine.close()
+
+
+def test_whoever_comes_first_is_served_first(tmp_path: Path) -> None:
+    engine, done = EngineProcess(tmp_path / "shard", SETTINGS), []
+    for number in range(50):
+        engine.submit("count", {}).add_done_callback(lambda _, number=number: done.append(number))
+    engine.close()  # which comes last
+    assert done == list(range(50))
 
 
 def test_an_engine_that_cannot_open_says_so(tmp_path: Path) -> None:
