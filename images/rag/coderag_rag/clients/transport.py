@@ -1,4 +1,4 @@
-"""aiohttp's connections below httpx, for requests and answers of JSON: every search makes three of them.
+"""aiohttp's connections below httpx, for requests and answers of JSON, two of them for every search.
 
 httpx's own connections write head and body of a request one after the other and parse answers in Python. aiohttp makes
 one write of both and parses in C, which takes a third of the processor time off. What is above stays httpx: clients,
