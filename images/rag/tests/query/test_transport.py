@@ -8,17 +8,17 @@ import httpx
 import pytest
 from coderag_rag.clients.transport import WholeAnswers
 
-TIMEOUT = httpx.Timeout(5.0, read=0.2)
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-seen: yes\r\n\r\nok"
 
 
 @contextlib.asynccontextmanager
 async def server(answer):
     """A server that hands each request, head and body, to `answer` with the writer of its connection."""
-    connections = []
+    connections, serving = [], set()
 
     async def serve(reader, writer):
         connections.append(writer)
+        serving.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -30,13 +30,17 @@ async def server(answer):
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", connections
     finally:
         listening.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
         for writer in connections:
             writer.close()
 
 
 @contextlib.asynccontextmanager
-async def client():
-    async with httpx.AsyncClient(transport=WholeAnswers(), timeout=TIMEOUT, headers={"api-key": "k"}) as made:
+async def client(read=30.0):
+    timeout = httpx.Timeout(30.0, read=read)
+    async with httpx.AsyncClient(transport=WholeAnswers(), timeout=timeout, headers={"api-key": "k"}) as made:
         yield made
 
 
@@ -96,7 +100,7 @@ async def talk_nonsense(_head, _body, writer):
     ],
 )
 async def test_a_failure_becomes_the_error_that_httpx_would_raise(answer, error):
-    async with server(answer) as (url, _), client() as http:
+    async with server(answer) as (url, _), client(read=0.2 if answer is say_nothing else 30.0) as http:
         with pytest.raises(error) as caught:
             await http.post(url, content=b"{}")
     assert type(caught.value) is error
@@ -122,7 +126,7 @@ async def test_a_connection_that_is_not_taken_in_time_is_a_timeout_of_connecting
                 one.setblocking(False)
                 one.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}"
-            async with httpx.AsyncClient(transport=WholeAnswers(), timeout=httpx.Timeout(5.0, connect=0.1)) as http:
+            async with httpx.AsyncClient(transport=WholeAnswers(), timeout=httpx.Timeout(30.0, connect=0.1)) as http:
                 with pytest.raises(httpx.ConnectTimeout):
                     await http.get(url)
         finally:
@@ -131,16 +135,19 @@ async def test_a_connection_that_is_not_taken_in_time_is_a_timeout_of_connecting
 
 
 async def test_a_request_that_is_given_up_leaves_no_connection_to_be_used_again():
-    answers = [say_nothing, None]
+    arrived = asyncio.Event()
 
-    async def answer(head, body, writer):
-        if wait := answers.pop(0):
-            await wait(head, body, writer)
+    async def answer(_head, _body, writer):
+        if not arrived.is_set():
+            arrived.set()
+            await asyncio.Event().wait()
         writer.write(ANSWER)
 
     async with server(answer) as (url, connections), client() as http:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await http.post(url, content=b"{}")
+        given_up = asyncio.create_task(http.post(url, content=b"{}"))
+        await arrived.wait()
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
         assert (await http.post(url, content=b"{}")).content == b"ok"
         assert len(connections) == 2
