@@ -6,7 +6,8 @@ Every service is a real process on this machine, reached by a name that is not l
 40 ms on kept connections does not show there (benchmarks/load/names.py). The index holds real source cut by the
 product's chunker, with projected tokens in the place of embeddings (why: benchmarks/load/vectors.py); queries are
 embedded by the real model. It is kept under build/load. The load comes from a process of its own, whose processor time
-is not counted. Exit 0: every target was met; 1: one was not; 2: not measured.
+is not counted. QDRANT_PROGRAM=/path/to/qdrant measures a real server instead of the stand-in on Qdrant's engine.
+Exit 0: every target was met; 1: one was not; 2: not measured.
 """
 
 import argparse
@@ -25,7 +26,7 @@ sys.path.extend(str(Path(__file__).resolve().parent.parent / part) for part in (
 from benchmarks.load import indexing, tables
 from benchmarks.load.corpus import find_sources, roots
 from benchmarks.load.fill import running_model
-from benchmarks.load.index import Index, ensure_index, write
+from benchmarks.load.index import Index, ensure_index
 from benchmarks.load.program import measure
 from benchmarks.load.results import Result, grows
 from benchmarks.load.run import Scenario, run
@@ -42,6 +43,7 @@ from benchmarks.load.services import (
     start_store,
     until,
 )
+from e2e.standins.qdrant.run import program
 
 SCENARIOS = ("search", "baseline", "ask", "indexing", "overload", "costs")
 SEARCH = ("embedding", "qdrant", "rag")
@@ -81,14 +83,10 @@ class Bench:
         """Return a filled store, the queries, and the repositories that it serves."""
         options, stack = self.options, self.stack
         model = asyncio.run(running_model(stack.url("embedding"), KEY))
-        if options.qdrant_url:
-            store = Store(options.qdrant_url, options.qdrant_key, f"Qdrant at {options.qdrant_url}")
-            filled, texts = write(store, model, options.chunks, options.queries, options.threads)
-            return store, texts, sorted(filled.entries)
         sizes = {options.chunks} | ({options.small} if "costs" in options.scenario else set())
         for chunks in sorted(sizes):
             say(f"an index of {chunks:,} chunks")
-            folder = options.folder / f"index-{chunks}"
+            folder = options.folder / f"{'server' if program() else 'index'}-{chunks}"
             self.built.append(ensure_index(stack, model, folder, chunks, options.queries, options.threads))
         index = self.built[-1]
         return start_store(stack, index.copy_to(options.folder / "run")), index.queries, index.repositories
@@ -183,8 +181,6 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--ask-rps", type=float, default=10)
     parser.add_argument("--overload-rps", type=float, default=400, help="far beyond capacity, for 30 s")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the embedding service")
-    parser.add_argument("--qdrant-url", help="a Qdrant of your own, empty; without it the stand-in is started")
-    parser.add_argument("--qdrant-key", default="", help="its key")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "load", help="where indexes are kept")
     options = parser.parse_args()
     options.scenario = options.scenario or list(SCENARIOS)

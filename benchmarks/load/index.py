@@ -15,7 +15,7 @@ from coderag_rag.identity import EmbeddingModel, index_identity
 from benchmarks.load.corpus import File, files, roots
 from benchmarks.load.fill import Filled, fill
 from benchmarks.load.queries import draw_queries
-from benchmarks.load.services import KEY, Stack, Store, start_store
+from benchmarks.load.services import KEY, Stack, Store, start_store, wait_optimized
 from benchmarks.load.tables import Cost
 from benchmarks.load.usage import usage
 
@@ -71,12 +71,12 @@ def ensure_index(stack: Stack, model: EmbeddingModel, folder: Path, chunks: int,
     begin = time.monotonic()
     filled, texts = write(store, model, chunks, queries, workers)
     written = time.monotonic()
+    wait_optimized(store)
     stack.stop("qdrant")
-    closed = time.monotonic()
     start_store(stack, folder / "data")
     opened, rss = time.monotonic(), usage(stack.pids["qdrant"]).rss
     stack.stop("qdrant")
-    cost = Cost(filled.chunks, rss * 1024**2, size_of(folder / "data"), written - begin, opened - closed)
+    cost = Cost(filled.chunks, rss * 1024**2, size_of(folder / "data"), written - begin, opened - written)
     index = Index(folder, identity, cost, sorted(filled.entries), texts)
     index.save()
     return index

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from e2e.standins.qdrant import run as qdrant
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL, READ_ONLY, KEY = "full-" + "f" * 32, "read-" + "r" * 32, "user-" + "u" * 32
@@ -39,13 +40,6 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def free_port(host: str) -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str, alive: Callable[[], bool] = lambda: True) -> Any:
@@ -89,10 +83,14 @@ class Stack:
     def start(self, name: str, module: str, part: str, environment: dict[str, str], *arguments: str,
               path: str = "/readyz") -> Service:  # fmt: skip
         """Start a module and wait until it is ready; in arguments PORT stands for its port."""
-        port = free_port(self.host)
-        base = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": f"{part}:."}
-        base |= {"LISTEN_PORT": str(port), "LISTEN_HOST": "0.0.0.0", "LOG_LEVEL": "WARNING"}
+        port = qdrant.free_port(self.host)
+        base = {"PYTHONPATH": f"{part}:.", "LISTEN_PORT": str(port), "LISTEN_HOST": "0.0.0.0", "LOG_LEVEL": "WARNING"}
         command = [sys.executable, "-m", module, *(word.replace("PORT", str(port)) for word in arguments)]
+        return self.run(name, command, base | environment, port, path)
+
+    def run(self, name: str, command: list[str], environment: dict[str, str], port: int, path: str) -> Service:
+        """Start a program that listens on a port and wait until it is ready."""
+        base = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=base | environment, stdout=log, stderr=log)
         service = Service(name, f"http://{self.host}:{port}", process)
@@ -110,7 +108,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Store:
-    """Which Qdrant: an address with its keys, and what it is called in the tables."""
+    """Which Qdrant: an address with its key, and what it is called in the tables."""
 
     url: str
     key: str
@@ -118,12 +116,25 @@ class Store:
 
 
 def start_store(stack: Stack, data: Path) -> Store:
-    """Start the stand-in on a folder. It wants its full key even for reads here: one key fewer to confuse."""
+    """Start a Qdrant on a folder. It wants its full key even for reads here: one key fewer to confuse."""
     data.mkdir(parents=True, exist_ok=True)
-    keys = {"QDRANT__SERVICE__API_KEY": FULL, "QDRANT__SERVICE__READ_ONLY_API_KEY": READ_ONLY}
-    arguments = ("--host", "0.0.0.0", "--port", "PORT", "--data", str(data))
-    service = stack.start("qdrant", "e2e.standins.qdrant", ".", keys, *arguments)
-    return Store(service.url, FULL, "qdrant-edge stand-in")
+    port = qdrant.free_port(stack.host)
+    words, settings = qdrant.command(data, "0.0.0.0", port)
+    keys = {"QDRANT__SERVICE__API_KEY": FULL, "QDRANT__SERVICE__READ_ONLY_API_KEY": READ_ONLY, "PYTHONPATH": "."}
+    service = stack.run("qdrant", words, settings | keys, port, "/readyz")
+    version = httpx.get(service.url, headers={"api-key": FULL}, timeout=60).json()["version"]
+    return Store(service.url, FULL, f"Qdrant {version}" if qdrant.program() else "qdrant-edge stand-in")
+
+
+def wait_optimized(store: Store) -> None:
+    """Wait until Qdrant has built the graphs of all collections; the stand-in builds them when it opens a folder."""
+    with httpx.Client(base_url=store.url, headers={"api-key": store.key}, timeout=60) as client:
+        names = [row["name"] for row in client.get("/collections").json()["result"]["collections"]]
+        for name in names:
+            until(
+                lambda name=name: client.get(f"/collections/{name}").json()["result"]["status"] == "green",
+                f"the collection {name} is optimised",
+            )
 
 
 def start_embedding(stack: Stack, threads: int) -> Service:

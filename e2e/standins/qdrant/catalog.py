@@ -96,12 +96,12 @@ class Catalog:
             return True
 
     def change_aliases(self, actions: list[Json]) -> None:
-        """Apply alias actions: all of them, or none."""
+        """Apply alias actions one after the other; those before one that cannot be stay done, as in the server."""
         with self._lock:
-            changed = dict(self.aliases)
             for action in actions:
+                changed = dict(self.aliases)
                 self._change_alias(changed, action)
-            self._save_aliases(changed)
+                self._save_aliases(changed)
 
     def close(self) -> None:
         """Flush and end every engine."""
@@ -113,13 +113,13 @@ class Catalog:
             self._check_target(body)
             aliases[body["alias_name"]] = body["collection_name"]
             return
-        rename = action.get("rename_alias")
-        old = rename["old_alias_name"] if rename else action["delete_alias"]["alias_name"]
-        if old not in aliases:
-            raise not_found(f"Alias {old} does not exists!")
-        target = aliases.pop(old)
-        if rename:
-            aliases[rename["new_alias_name"]] = target
+        if body := action.get("delete_alias"):
+            aliases.pop(body["alias_name"], None)
+            return
+        body = action["rename_alias"]
+        if body["old_alias_name"] not in aliases:
+            raise not_found(f"Alias {body['old_alias_name']} does not exists!")
+        aliases[body["new_alias_name"]] = aliases.pop(body["old_alias_name"])
 
     def _check_target(self, body: Json) -> None:
         if body["collection_name"] not in self._engines:

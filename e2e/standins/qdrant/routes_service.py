@@ -9,7 +9,7 @@ from e2e.standins.qdrant.errors import not_served
 from e2e.standins.qdrant.replies import enveloped
 from e2e.standins.qdrant.routes_collections import catalog_of
 
-VERSION = "1.20.0"  # the server line whose routes are answered; the client compares it with its own
+VERSION = "1.18.3"  # of the server image in the chart; a client compares it with its own
 router = APIRouter()
 rest = APIRouter()
 

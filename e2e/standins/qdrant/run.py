@@ -1,6 +1,7 @@
-"""Start the stand-in from a test: `with start(folder) as url: ...`."""
+"""Start a Qdrant for a test: `with start(folder) as url: ...`. The stand-in, or the server that QDRANT_PROGRAM is."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 60.0
+PROGRAM = "QDRANT_PROGRAM"  # the path of a real server, to be started wherever the stand-in would be
 
 
 @dataclass
@@ -40,25 +42,58 @@ class Standin:
             self.process.stdout.close()
 
 
+def program() -> str | None:
+    """Return the path of the real server that is to run in the stand-in's place, if there is one."""
+    return os.environ.get(PROGRAM)
+
+
+def command(data_dir: Path, host: str, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return what starts a server on a folder, and the settings that it reads besides its keys."""
+    if not (real := program()):
+        arguments = ["--host", host, "--port", str(port), "--data", str(data_dir)]
+        return [sys.executable, "-m", "e2e.standins.qdrant", *arguments], {}
+    return [real], {
+        "QDRANT__SERVICE__HOST": host,
+        "QDRANT__SERVICE__HTTP_PORT": str(port),
+        "QDRANT__SERVICE__GRPC_PORT": str(free_port(host)),
+        "QDRANT__STORAGE__STORAGE_PATH": str(data_dir),
+        "QDRANT__STORAGE__SNAPSHOTS_PATH": str(data_dir / "snapshots"),
+        "QDRANT__TELEMETRY_DISABLED": "true",
+        "QDRANT_INIT_FILE_PATH": str(data_dir / ".qdrant-initialized"),
+    }
+
+
+def free_port(host: str) -> int:
+    """Return a port that is free now, for a server that cannot choose one and say which."""
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def launch(data_dir: Path, api_key: str | None = None, read_only_key: str | None = None, port: int = 0) -> Standin:
     """Start a server on 127.0.0.1 and wait until it answers."""
     keys = {"QDRANT__SERVICE__API_KEY": api_key, "QDRANT__SERVICE__READ_ONLY_API_KEY": read_only_key}
-    inherited = {name: value for name, value in os.environ.items() if name not in keys}
-    command = [sys.executable, "-m", "e2e.standins.qdrant", "--host", "127.0.0.1"]
+    port = port or (free_port("127.0.0.1") if program() else 0)
+    words, settings = command(data_dir, "127.0.0.1", port)
+    inherited = {name: value for name, value in os.environ.items() if name not in keys} | settings
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--data", str(data_dir)],
+        words,
         cwd=ROOT,
         env=inherited | {name: value for name, value in keys.items() if value},
-        stdout=subprocess.PIPE,
+        stdout=None if port else subprocess.PIPE,
         text=True,
     )
+    standin = Standin(f"http://127.0.0.1:{port or chosen_port(process)}", process)
+    wait_ready(standin)
+    return standin
+
+
+def chosen_port(process: subprocess.Popen[str]) -> int:
+    """Read the port that the stand-in chose from its first line."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         raise RuntimeError(f"the Qdrant stand-in ended with status {process.wait()}, its message is on stderr")
-    standin = Standin(f"http://127.0.0.1:{line.rsplit(maxsplit=1)[-1]}", process)
-    wait_ready(standin)
-    return standin
+    return int(line.rsplit(maxsplit=1)[-1])
 
 
 def wait_ready(standin: Standin) -> None:
@@ -71,7 +106,7 @@ def wait_ready(standin: Standin) -> None:
         except httpx.TransportError:
             time.sleep(0.05)
     standin.kill()
-    raise RuntimeError("the Qdrant stand-in did not become ready")
+    raise RuntimeError("Qdrant did not become ready; its message is on stderr")
 
 
 @contextmanager

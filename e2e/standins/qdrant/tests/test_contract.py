@@ -81,8 +81,11 @@ def test_an_alias_is_a_second_name_and_moves_in_one_step(
     client.upsert(new, [point(1)])
     client.update_collection_aliases([create_alias(old, alias)])
     assert client.count(alias).count == 0
-    client.update_collection_aliases([delete_alias(alias), create_alias(new, alias)])
+    client.update_collection_aliases([create_alias(new, alias)])
     assert client.count(alias).count == 1
+    client.update_collection_aliases([delete_alias(alias), create_alias(old, alias)])
+    assert client.count(alias).count == 0
+    client.update_collection_aliases([create_alias(new, alias)])
     assert client.collection_exists(alias)
     assert [found.alias_name for found in client.get_collection_aliases(new).aliases] == [alias]
     assert (alias, new) in {(a.alias_name, a.collection_name) for a in client.get_aliases().aliases}
@@ -101,12 +104,21 @@ def delete_alias(alias: str) -> models.DeleteAliasOperation:
     return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
 
 
-def test_an_alias_to_nothing_is_refused_and_changes_nothing(client: QdrantClient, collection: str) -> None:
-    before = client.get_aliases().aliases
-    actions = [create_alias(collection, "half-done"), create_alias("absent", "whole")]
+def test_an_alias_action_that_cannot_be_is_refused_and_those_before_it_stay_done(
+    client: QdrantClient, make_collection: Callable[[], str]
+) -> None:
+    collection, alias = make_collection(), f"alias-{uuid.uuid4().hex[:8]}"
+    actions = [create_alias(collection, alias), create_alias("absent", "whole"), delete_alias(alias)]
     assert status_of(lambda: client.update_collection_aliases(actions))[0] == 404
-    assert client.get_aliases().aliases == before
-    assert status_of(lambda: client.update_collection_aliases([delete_alias("absent")]))[0] == 404
+    assert [found.alias_name for found in client.get_collection_aliases(collection).aliases] == [alias]
+    assert not client.collection_exists("whole")
+
+
+def test_an_alias_that_is_not_there_can_be_deleted_but_not_renamed(client: QdrantClient) -> None:
+    assert client.update_collection_aliases([delete_alias("absent")])
+    rename = models.RenameAlias(old_alias_name="absent", new_alias_name="present")
+    action = models.RenameAliasOperation(rename_alias=rename)
+    assert status_of(lambda: client.update_collection_aliases([action]))[0] == 404
 
 
 def test_a_payload_index_shows_in_the_collection_until_it_is_dropped(client: QdrantClient, collection: str) -> None:

@@ -44,7 +44,7 @@ WRITES: list[Callable[[QdrantClient, str], Any]] = [
     lambda c, n: c.overwrite_payload(n, {"a": 1}, points=[1]),
     lambda c, n: c.delete_payload(n, ["kind"], points=[1]),
     lambda c, n: c.clear_payload(n, points_selector=[1]),
-    lambda c, n: c.update_vectors(n, [models.PointVectors(id=1, vector={})]),
+    lambda c, n: c.update_vectors(n, [models.PointVectors(id=1, vector={"dense": [1.0, 0.0, 0.0, 0.0]})]),
     lambda c, n: c.create_payload_index(n, "kind", models.PayloadSchemaType.KEYWORD),
     lambda c, n: c.delete_payload_index(n, "kind"),
     lambda c, n: c.update_collection_aliases([]),

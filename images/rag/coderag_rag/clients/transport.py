@@ -9,16 +9,20 @@ import aiohttp
 import httpx
 from yarl import URL
 
+# Qdrant and uvicorn close a connection that is idle for 5 s: a request that is written at that moment is lost.
+_IDLE_SECONDS = 4.0
+
 
 class WholeAnswers(httpx.AsyncBaseTransport):
     """Sends through one aiohttp session, which is opened by the first request: it belongs to the running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float = _IDLE_SECONDS) -> None:
+        self._idle_seconds = idle_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and read its answer; raises what httpx's own transport raises."""
-        session = self._session = self._session or _open()
+        session = self._session = self._session or _open(self._idle_seconds)
         try:
             async with session.request(
                 request.method,
@@ -38,9 +42,11 @@ class WholeAnswers(httpx.AsyncBaseTransport):
             await self._session.close()
 
 
-def _open() -> aiohttp.ClientSession:
+def _open(idle_seconds: float) -> aiohttp.ClientSession:
     # The name of a Service may mean another pod a second later, and is looked up for a new connection only.
-    connector = aiohttp.TCPConnector(ssl=httpx.create_ssl_context(), use_dns_cache=False)
+    connector = aiohttp.TCPConnector(
+        ssl=httpx.create_ssl_context(), use_dns_cache=False, keepalive_timeout=idle_seconds
+    )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 

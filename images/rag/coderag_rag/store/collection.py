@@ -35,12 +35,9 @@ async def live_collection(call: Calls) -> str | None:
 
 
 async def make_live(call: Calls, name: str) -> None:
-    """Point the alias at a collection, in one step."""
-    operations: list[models.AliasOperations] = []
-    if await live_collection(call):
-        operations.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=ALIAS)))
+    """Point the alias at a collection, away from any other: one action, as Qdrant saves each and can die in between."""
     create = models.CreateAlias(collection_name=name, alias_name=ALIAS)
-    operations.append(models.CreateAliasOperation(create_alias=create))
+    operations = [models.CreateAliasOperation(create_alias=create)]
     await call("update_collection_aliases", change_aliases_operations=operations)
 
 

@@ -89,9 +89,8 @@ class Index:
 
     async def go_live(self) -> None:
         """Point the alias at this index."""
-        drop = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=ALIAS))
         alias = models.CreateAlias(collection_name=self.name, alias_name=ALIAS)
-        await self.client.update_collection_aliases([drop, models.CreateAliasOperation(create_alias=alias)])
+        await self.client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
 
     async def add_chunks(self, repository: str, files: Iterable[File], sha256: str | None = None) -> None:
         points = []

@@ -24,6 +24,7 @@ async def server(answer):
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next((line for line in head.lower().splitlines() if line.startswith(b"content-length")), b":0")
                 await answer(head, await reader.readexactly(int(length.split(b":")[1])), writer)
+        writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -150,4 +151,17 @@ async def test_a_request_that_is_given_up_leaves_no_connection_to_be_used_again(
         with pytest.raises(asyncio.CancelledError):
             await given_up
         assert (await http.post(url, content=b"{}")).content == b"ok"
+        assert len(connections) == 2
+
+
+async def test_an_idle_connection_is_closed_from_this_side_before_the_server_does():
+    async def answer(_head, _body, writer):
+        writer.write(ANSWER)
+
+    transport = WholeAnswers(idle_seconds=0.05)
+    async with server(answer) as (url, connections), httpx.AsyncClient(transport=transport, timeout=30) as http:
+        await http.get(url)
+        async with asyncio.timeout(30):
+            await connections[0].wait_closed()
+        await http.get(url)
         assert len(connections) == 2
