@@ -119,7 +119,7 @@ class ListingFilter:
 
 
 def _is_title(text: str) -> bool:
-    return text.strip(_MARKUP + ":：").lower() in _TITLES
+    return text.strip(_MARKUP).rstrip(_MARKUP + ":：").lower() in _TITLES
 
 
 def _is_one_line(text: str) -> bool:

@@ -53,6 +53,8 @@ def filtered(pieces, valid=(1, 2)):
         ("Sources:\nThere are two.\n", "Sources:\nThere are two.\n", [], 0),
         ("Sources:\n\n", "Sources:\n\n", [], 0),
         ("Sources", "Sources", [], 0),
+        (":Sources\n[1] app a.py:1-2\n", ":Sources\n", [1], 0),
+        ("**Sources:**\n[1] app\n", "", [1], 0),
         ("```\nSources:\n[1] app a.py:1-2\n```\nSources:\n[1] x", "```\nSources:\n[1] app a.py:1-2\n```\n", [1], 0),
         ("~~~py\n[1] a.py:1\n~~~~\n[1] a.py:1\n", "~~~py\n[1] a.py:1\n~~~~\n", [1], 0),
         ("[list] of a.py:1-2\n", "[list] of a.py:1-2\n", [], 0),
