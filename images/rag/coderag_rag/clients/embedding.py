@@ -54,21 +54,19 @@ class EmbeddingClient:
     ) -> None:
         headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         timeout = httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
-        self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
-            headers=headers,
-            timeout=timeout,
-            transport=transport or WholeAnswers(),
-            trust_env=False,
-        )
+        settings: dict[str, Any] = {"base_url": url.rstrip("/"), "headers": headers, "timeout": timeout}
+        self._http = httpx.AsyncClient(transport=transport or WholeAnswers(), trust_env=False, **settings)
+        # A connection that is kept leads to a pod that is being replaced until its end; a new one never does.
+        self._anew = httpx.AsyncClient(transport=transport or WholeAnswers(idle_seconds=0), trust_env=False, **settings)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._anew.aclose()
 
     async def model(self) -> EmbeddingModel:
-        """Return the model that the service runs; its `model` is the name to send with requests."""
-        body = from_json((await self._request("GET", "/v1/models")).content)
+        """Return the model that a new connection finds; its `model` is the name to send with requests."""
+        body = from_json((await self._request("GET", "/v1/models", http=self._anew)).content)
         try:
             return _model_of(body["data"][0])
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -87,9 +85,12 @@ class EmbeddingClient:
         """Raise unless the service answers its own liveness route."""
         await self._request("GET", "/healthz")
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, http: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
+        content = to_json(body) if body else None
         try:
-            response = await self._http.request(method, path, headers=_JSON, content=to_json(body) if body else None)
+            response = await (http or self._http).request(method, path, headers=_JSON, content=content)
         except httpx.HTTPError as error:
             raise EmbeddingUnavailable(f"the embedding service is not reachable: {type(error).__name__}") from error
         if response.status_code == 429 or response.status_code >= 500:

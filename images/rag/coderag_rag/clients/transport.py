@@ -5,6 +5,8 @@ one write of both and parses in C, which takes a third of the processor time off
 errors, and the transports that tests bring. Answers are read whole, so this is not for streams.
 """
 
+from typing import Any
+
 import aiohttp
 import httpx
 from yarl import URL
@@ -14,7 +16,10 @@ _IDLE_SECONDS = 4.0
 
 
 class WholeAnswers(httpx.AsyncBaseTransport):
-    """Sends through one aiohttp session, which is opened by the first request: it belongs to the running loop."""
+    """Sends through one aiohttp session, which is opened by the first request: it belongs to the running loop.
+
+    A connection is kept for as long as it is used within `idle_seconds`; with 0 each request has one of its own.
+    """
 
     def __init__(self, idle_seconds: float = _IDLE_SECONDS) -> None:
         self._idle_seconds = idle_seconds
@@ -44,9 +49,8 @@ class WholeAnswers(httpx.AsyncBaseTransport):
 
 def _open(idle_seconds: float) -> aiohttp.ClientSession:
     # The name of a Service may mean another pod a second later, and is looked up for a new connection only.
-    connector = aiohttp.TCPConnector(
-        ssl=httpx.create_ssl_context(), use_dns_cache=False, keepalive_timeout=idle_seconds
-    )
+    kept: dict[str, Any] = {"keepalive_timeout": idle_seconds} if idle_seconds else {"force_close": True}
+    connector = aiohttp.TCPConnector(ssl=httpx.create_ssl_context(), use_dns_cache=False, **kept)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 

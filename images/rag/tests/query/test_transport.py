@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 
 import httpx
 import pytest
+from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.clients.transport import WholeAnswers
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-seen: yes\r\n\r\nok"
@@ -165,3 +167,29 @@ async def test_an_idle_connection_is_closed_from_this_side_before_the_server_doe
             await connections[0].wait_closed()
         await http.get(url)
         assert len(connections) == 2
+
+
+MODEL = {"id": "m", "revision": "1", "dimensions": 1, "max_tokens": 9, "pooling": "mean", "precision": "int8"}
+
+
+async def test_a_look_at_the_model_takes_a_new_connection_and_a_query_one_that_is_open():
+    answers = {
+        b"GET": {"data": [MODEL | {"query_prompt": "", "passage_prompt": ""}]},
+        b"POST": {"data": [{"index": 0, "embedding": [1.0]}]},
+    }
+    asked = []
+
+    async def answer(head, _body, writer):
+        asked.append(id(writer))
+        text = json.dumps(answers[head.split()[0]]).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text))
+
+    async with server(answer) as (url, _):
+        client = EmbeddingClient(url, None)
+        for _ in range(2):
+            assert (await client.model()).model == "m"
+            assert (await client.embed(["text"], "m", "query")).vectors == [[1.0]]
+        await client.aclose()
+    looks, queries = asked[::2], asked[1::2]
+    assert len({*looks, *queries}) == 3
+    assert len(set(queries)) == 1
