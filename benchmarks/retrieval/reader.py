@@ -72,7 +72,12 @@ class MemoryReader:
     def _point(self, number: int, score: float) -> Point:
         chunk = self._chunks[number]
         lines = {"start_line": chunk.start_line, "end_line": chunk.end_line}
-        about = {"blob": chunk.blob, "symbols": chunk.piece.symbols, "language": chunk.language}
+        about = {
+            "blob": chunk.blob,
+            "symbols": chunk.piece.symbols,
+            "within": chunk.piece.within,
+            "language": chunk.language,
+        }
         return Point(chunk.id, lines | about, score)
 
     def _mask(self, where: models.Filter) -> Mask:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 CHUNKER_VERSION = "cast-600/2"
 # The keyword tokens shape stored vectors as the header does, so they are versioned together.
-TEMPLATE_VERSION = "header/2+keyword/2"
+TEMPLATE_VERSION = "header/2+keyword/3"
 REDACTION_VERSION = "patterns/2"
 
 

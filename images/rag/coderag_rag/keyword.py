@@ -13,9 +13,11 @@ def _vector(weights: Weights) -> SparseVector:
     return SparseVector(indices=weights.indices, values=weights.values)
 
 
-def document_vector(text: str, symbols: Iterable[str] = (), paths: Iterable[str] = ()) -> SparseVector:
-    """Return the keyword vector of a chunk: its text, its symbols twice and the words of its paths once."""
-    return _vector(document_weights(text, symbols, paths))
+def document_vector(
+    text: str, symbols: Iterable[str] = (), paths: Iterable[str] = (), within: str = ""
+) -> SparseVector:
+    """Return the keyword vector of a chunk, as `document_weights` weighs it."""
+    return _vector(document_weights(text, symbols, paths, within))
 
 
 def query_vector(text: str) -> SparseVector:

@@ -79,10 +79,10 @@ def _weights(by_token: dict[str, float]) -> Weights:
     return Weights(ordered, [by_id[index] for index in ordered])
 
 
-def document_weights(text: str, symbols: Iterable[str] = (), paths: Iterable[str] = ()) -> Weights:
-    """Weigh a chunk: its text, its symbols twice and the words of its paths once."""
+def document_weights(text: str, symbols: Iterable[str] = (), paths: Iterable[str] = (), within: str = "") -> Weights:
+    """Weigh a chunk: its text, its symbols and the definition it lies within twice, the words of its paths once."""
     counts = Counter(tokens(text))
-    for symbol in dict.fromkeys(tokens(" ".join(symbols))):
+    for symbol in dict.fromkeys(tokens(" ".join([*symbols, within]))):
         counts[symbol] += _SYMBOL_WEIGHT
     counts.update(set(tokens(" ".join(paths))))
     scale = _K1 * (1 - _B + _B * counts.total() / _USUAL_LENGTH)

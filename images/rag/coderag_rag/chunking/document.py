@@ -25,12 +25,16 @@ _MOST_TABLE_CHUNKS = 50  # rows are alike: the first ones tell what a table is a
 
 @dataclass(frozen=True)
 class Piece:
-    """One chunk ready to be stored. `embedded` is None for text that only the keyword leg should find."""
+    """One chunk ready to be stored. `embedded` is None for text that only the keyword leg should find.
+
+    `within` is the definition that goes on in it, "" where none does.
+    """
 
     start_line: int
     end_line: int
     text: str
     symbols: list[str]
+    within: str
     embedded: str | None
     indices: list[int]
     values: list[float]
@@ -86,9 +90,9 @@ def _read(data: bytes, path: str) -> _Text | Document:
 
 
 def _piece(chunk: Chunk, language: str, paths: Sequence[str], dense: bool) -> Piece:
-    weights = document_weights(chunk.text, chunk.symbols, paths)
+    weights = document_weights(chunk.text, chunk.symbols, paths, chunk.within)
     embedded = embedded_text(chunk, language) if dense and chunk.body.strip() else None
-    return Piece(chunk.start_line, chunk.end_line, chunk.text, chunk.symbols, embedded, *weights)
+    return Piece(chunk.start_line, chunk.end_line, chunk.text, chunk.symbols, chunk.within, embedded, *weights)
 
 
 def _is_data(chunks: Sequence[Chunk], chunker: str) -> list[bool]:

@@ -52,3 +52,9 @@ class Chunk:
         code = [definition for definition in self.definitions if definition.kind != "section"]
         names = [name for definition in code for name in (definition.name, definition.qualified)]
         return list(dict.fromkeys(names))
+
+    @property
+    def within(self) -> str:
+        """Return the qualified name of the innermost definition that began before this chunk; "" in none."""
+        around = self.enclosing
+        return around.qualified if around and around.kind != "section" else ""

@@ -101,12 +101,13 @@ def _opening_factor(query: Query, candidate: Candidate, weights: RankerWeights) 
 def rank(
     query: Query, candidates: Sequence[Candidate], *, demote: bool = True, weights: RankerWeights = RANKER
 ) -> list[Candidate]:
-    """Return the candidates in their final order, at most a few from each file."""
+    """Return the candidates in their final order; after a few, further ones of the same file are worth less."""
     files = [candidate.file for candidate in candidates]
     scores = _with_coherence(files, _scores(query, candidates, demote, weights), weights)
     order = sorted(range(len(files)), key=lambda n: (-scores[n], files[n], candidates[n].start_line))
-    kept = _limited_per_file(order, files, weights.chunks_per_file)
-    return [Candidate(*candidates[n][:-1], scores[n]) for n in kept]  # the score is the last field; _replace is slow
+    scores = _spread_over_files(order, files, scores, weights)
+    order.sort(key=lambda n: -scores[n])  # stable: equals stay as they are
+    return [Candidate(*candidates[n][:-1], scores[n]) for n in order]  # the score is the last field; _replace is slow
 
 
 def _scores(query: Query, candidates: Sequence[Candidate], demote: bool, weights: RankerWeights) -> list[float]:
@@ -139,11 +140,13 @@ def _with_coherence(files: Sequence[File], scores: Sequence[float], weights: Ran
     return lifted
 
 
-def _limited_per_file(order: Sequence[int], files: Sequence[File], limit: int) -> list[int]:
+def _spread_over_files(
+    order: Sequence[int], files: Sequence[File], scores: Sequence[float], weights: RankerWeights
+) -> list[float]:
+    """Lower what comes after the first few chunks of a file, the more the more of it came before."""
     taken: dict[File, int] = {}
-    kept = []
+    lowered = list(scores)
     for n in order:
         taken[files[n]] = taken.get(files[n], 0) + 1
-        if taken[files[n]] <= limit:
-            kept.append(n)
-    return kept
+        lowered[n] *= weights.further_chunk ** max(0, taken[files[n]] - weights.chunks_per_file)
+    return lowered

@@ -22,7 +22,7 @@ from coderag_rag.store.schema import ALIAS, CHUNK, HEAD, Entry, HeadPayload, Pag
 T = TypeVar("T")
 
 QDRANT = "qdrant"
-_LIGHT = ["blob", "start_line", "end_line", "symbols", "language"]
+_LIGHT = ["blob", "start_line", "end_line", "symbols", "within", "language"]
 # Qdrant reads all that a point holds for any of it, and to ask again for ten texts costs more than to send sixty.
 _WHOLE = [*_LIGHT, "text", "text_sha256"]
 _PAGES_AT_ONCE = 4  # so that one answer stays well below the timeout of a look

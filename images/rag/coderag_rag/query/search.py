@@ -7,6 +7,7 @@ from functools import partial
 from coderag_rag.query.access import EVERYTHING, Permit
 from coderag_rag.query.admission import Admission
 from coderag_rag.query.analysis import Query, analyse
+from coderag_rag.query.continuation import definitions_in_parts
 from coderag_rag.query.diversity import spread
 from coderag_rag.query.effort import Effort, any_failure
 from coderag_rag.query.fusion import Worth, fuse, scaled
@@ -83,7 +84,7 @@ def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candid
     found = {point.id: point for points in legs.values() for point in points}
     places = {point.id: scope.places(point.payload["blob"]) for point in found.values()}
     worth = {leg: [one for one in _worth(leg, points) if places[one[0]]] for leg, points in legs.items()}
-    fused = fuse(worth, LEG_WEIGHTS[query.kind])
+    fused = fuse(worth, LEG_WEIGHTS[query.kind], definitions_in_parts(found.values()))
     scored = [_candidate(found[point], places[point], query, score) for point, score in fused]
     return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
 

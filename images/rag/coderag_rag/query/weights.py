@@ -60,6 +60,7 @@ class RankerWeights:
     vendored_file: _Factor
     generated_file: _Factor
     chunks_per_file: Annotated[int, Field(ge=1)]
+    further_chunk: _Factor
     repository_share: _Factor
     defining_languages: frozenset[str]
 

@@ -48,6 +48,7 @@ class NewChunk:
             piece.symbols,
             self.language,
             list(self.repositories),
+            piece.within,
         )
         vectors = {KEYWORD: self.keyword} | ({} if dense is None else {DENSE: dense})
         return models.PointStruct(id=self.id, vector=vectors, payload=payload.to_payload())
@@ -116,7 +117,7 @@ class ChunkStore:
             renewed = []
             for record in await scroll(self._call, self._collection, chosen):
                 chunk = ChunkPayload.from_payload(record.payload)
-                vector = document_vector(chunk.text, chunk.symbols, sorted(paths_of[chunk.blob]))
+                vector = document_vector(chunk.text, chunk.symbols, sorted(paths_of[chunk.blob]), chunk.within)
                 renewed.append((str(record.id), vector))
             await self._update_keywords(renewed)
 

@@ -71,7 +71,10 @@ class _Payload:
 
 @dataclass(frozen=True)
 class ChunkPayload(_Payload):
-    """A stored chunk. `repositories` is a pre-filter that may be too wide: the manifest decides."""
+    """A stored chunk. `repositories` is a pre-filter that may be too wide: the manifest decides.
+
+    `within` is the definition that goes on in it, "" where none does.
+    """
 
     blob: str
     start_line: int
@@ -81,6 +84,7 @@ class ChunkPayload(_Payload):
     symbols: list[str]
     language: str
     repositories: list[str]
+    within: str = ""
     kind: str = CHUNK
 
 

@@ -24,6 +24,21 @@ def test_a_continuation_is_embedded_with_the_signature_it_belongs_to():
     assert pieces[1].embedded.startswith("Python part of function build.\ndef build(plan) Build it all.\n")
 
 
+def test_a_continuation_is_found_by_the_name_of_what_goes_on_in_it():
+    body = "".join(f"    total_{n} = {n}\n" for n in range(90))
+    pieces = prepare_document(f"def settle_invoice():\n{body}".encode(), ["a.py"]).pieces
+    assert len(pieces) > 1
+    assert {piece.within for piece in pieces[1:]} == {"settle_invoice"}
+    wanted = query_vector("invoice").indices
+    assert all(set(wanted) <= set(piece.indices) for piece in pieces)
+
+
+def test_a_section_of_a_document_is_no_definition():
+    pieces = prepare_document(("# Invoices\n\n" + "How they are settled.\n" * 90).encode(), ["a.md"]).pieces
+    assert len(pieces) > 1
+    assert {piece.within for piece in pieces} == {""}
+
+
 def test_markdown_is_embedded_with_its_headings():
     [piece] = prepare_document("# 설치\n글\n".encode(), ["README.md"]).pieces
     assert piece.embedded.startswith("Markdown section 설치.\n")

@@ -124,7 +124,7 @@ def test_a_long_function_is_split_and_its_parts_know_it():
     body = "".join(f"    step_{n} = prepare_the_step(step_{n - 1})\n" for n in range(1, 60))
     chunks = split_text(f"class Plan:\n  def build(self):\n{body.replace('    ', '      ')}", "python").chunks
     assert len(chunks) > 2
-    assert {chunk.enclosing.qualified for chunk in chunks[1:]} == {"Plan.build"}
+    assert [chunk.within for chunk in chunks] == ["", *["Plan.build"] * (len(chunks) - 1)]
     assert [chunk.symbols for chunk in chunks[1:]] == [[]] * (len(chunks) - 1)
 
 

@@ -44,6 +44,30 @@ def test_the_result_is_sorted_and_complete(first, second, share):
     assert {point for point, _ in fused} == {point for point, _ in first} | {point for point, _ in second}
 
 
+def test_a_definition_is_worth_the_best_of_its_parts_in_every_leg():
+    found = {Leg.DENSE: [("head", 1.0), ("rest", 0.25)], Leg.KEYWORD: [("rest", 0.5), ("other", 1.0)]}
+    assert fuse(found, EVEN, [["head", "rest"]]) == [("head", 1.5), ("other", 1.0), ("rest", 0.75)]
+
+
+groups = st.lists(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=4), max_size=4)
+
+
+@given(legs, legs, groups)
+def test_parts_of_a_definition_only_ever_rise_and_never_above_their_sum(first, second, parts):
+    found = {Leg.DENSE: first, Leg.KEYWORD: second}
+    alone, together = dict(fuse(found, EVEN)), dict(fuse(found, EVEN, parts))
+    assert alone.keys() == together.keys()
+    most = {point: sum(alone.get(p, 0) for group in parts if point in group for p in {*group}) for point in alone}
+    assert all(alone[point] <= score <= max(alone[point], most[point]) + 1e-9 for point, score in together.items())
+
+
+@given(legs, legs, groups)
+def test_the_order_of_the_parts_does_not_matter(first, second, parts):
+    found = {Leg.DENSE: first, Leg.KEYWORD: second}
+    turned = [group[::-1] for group in parts[::-1]]
+    assert fuse(found, EVEN, parts) == fuse(found, EVEN, turned)
+
+
 @given(st.sampled_from(Leg), scores, st.integers(1, 8))
 def test_every_place_is_worth_between_nothing_and_one_and_the_first_one_most(leg, found, asked):
     worth = scaled(leg, found, asked)

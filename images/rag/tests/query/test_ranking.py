@@ -71,9 +71,29 @@ def test_a_file_found_often_is_lifted():
     assert order("zzz", candidate("a.py", 1.05), *coherent)[0] == "b.py:1"
 
 
-def test_a_file_fills_at_most_three_places():
-    many = [candidate("a.py", 1.0 - n / 10, start=n * 10 + 1) for n in range(5)]
-    assert order("zzz", *many) == ["a.py:1", "a.py:11", "a.py:21"]
+def test_a_file_that_was_shown_three_times_comes_after_others_that_match_about_as_well():
+    many = [candidate("a.py", 10 - n / 10, start=n * 10 + 1) for n in range(5)]
+    assert order("zzz", *many, candidate("b.py", 9.3)) == [
+        "a.py:1",
+        "a.py:11",
+        "a.py:21",
+        "b.py:1",
+        "a.py:31",
+        "a.py:41",
+    ]
+
+
+def test_a_file_that_matches_far_better_than_others_may_fill_more_places():
+    many = [candidate("a.py", 10 - n / 10, start=n * 10 + 1) for n in range(5)]
+    assert order("zzz", *many, candidate("b.py", 1.0))[-1] == "b.py:1"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 10)), max_size=12))
+def test_every_candidate_is_kept_and_scores_descend(found):
+    given_ = [candidate(f"{name}.py", score, start=n + 1) for n, (name, score) in enumerate(found)]
+    ranked = rank(analyse("zzz"), given_)
+    assert sorted(item.point for item in ranked) == sorted(item.point for item in given_)
+    assert [item.score for item in ranked] == sorted((item.score for item in ranked), reverse=True)
 
 
 @given(st.permutations([candidate(f"{name}.py", 1.0) for name in "abcdef"]))

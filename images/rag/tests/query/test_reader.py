@@ -97,7 +97,7 @@ async def test_all_legs_go_in_one_request_with_their_filters_and_bring_texts():
     assert found == [[Point("7", {"blob": "b"}, 0.5), Point("u", {}, 0.4)], []]
     [(path, body)] = asked
     assert path == "/collections/code-live/points/query/batch"
-    whole = ["blob", "start_line", "end_line", "symbols", "language", "text", "text_sha256"]
+    whole = ["blob", "start_line", "end_line", "symbols", "within", "language", "text", "text_sha256"]
     kind = {"key": "kind", "match": {"value": "chunk"}}
     first = {"query": [0.5], "using": "dense", "filter": {"must": [kind]}, "limit": 9, "with_payload": whole}
     second = {"query": {"indices": [3], "values": [1.0]}, "using": "keyword", "filter": {"must": []}, "limit": 4}
