@@ -57,10 +57,13 @@ def _parts(word: str) -> list[str]:
     return stems if len(parts) <= 1 else [whole, *stems]
 
 
+def _plain(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 def tokens(text: str) -> list[str]:
     """Return the search tokens of a text, in order and with repetitions."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return [token for word in _WORD.findall(plain) for token in _word_tokens(word)]
+    return [token for word in _WORD.findall(_plain(text)) for token in _word_tokens(word)]
 
 
 class Weights(NamedTuple):
@@ -89,6 +92,21 @@ def document_weights(text: str, symbols: Iterable[str] = (), paths: Iterable[str
     return _weights({token: count * (_K1 + 1) / (count + scale) for token, count in counts.items()})
 
 
+SMALL_WORDS = frozenset(
+    tokens(
+        "a an and are as at be by can code do does file find for from function get has have how i if in into is it its"
+        " me method of on or our show so that the then there these they this to us was we what when where which who why"
+        " will with you your class"
+    )
+)
+
+
 def query_weights(text: str) -> Weights:
-    """Weigh a query: each token once."""
-    return _weights(dict.fromkeys(tokens(text), 1.0))
+    """Weigh a query: each token once, without small words that stand alone unless there are no others.
+
+    Code holds few of them, so that their inverse document frequency takes `the` for a telling word. As a part of an
+    identifier they stay.
+    """
+    words = [_word_tokens(word) for word in _WORD.findall(_plain(text))]
+    telling = [word for word in words if len(word) > 1 or not SMALL_WORDS.issuperset(word)]
+    return _weights({token: 1.0 for word in telling or words for token in word})

@@ -10,6 +10,7 @@ from functools import cached_property
 from coderag_rag.keyword import tokens
 from coderag_rag.query.mentions import Mention, mentions, whole_path
 from coderag_rag.query.weights import QueryClass
+from coderag_rag.terms import SMALL_WORDS
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*", re.ASCII)
 _SEPARATOR = re.compile(r"::|#|->")
@@ -25,13 +26,6 @@ _CODE = re.compile(
 )
 _TEST_WORDS = re.compile(r"\b(?:tests?|tested|testing|pytest|unittest|fixtures?|mocks?)\b|테스트", re.IGNORECASE)
 _HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
-_STOP_WORDS = frozenset(
-    tokens(
-        "a an and are as at be by can code do does file find for from function get has have how i if in is it its me"
-        " method of on or our show so that the then there these this to us was we what when where which who why will"
-        " with you your class"
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Query:
 def analyse(text: str) -> Query:
     """Read a query."""
     kind = classify(text)
-    words = frozenset(tokens(text)) - _STOP_WORDS
+    words = frozenset(tokens(text)) - SMALL_WORDS
     files = tuple(mentions(text, kind))
     return Query(text, kind, _identifiers(text, kind), words, bool(_TEST_WORDS.search(text)), files)
 

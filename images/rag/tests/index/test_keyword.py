@@ -79,6 +79,28 @@ def test_repetition_saturates():
     assert weights("retry " * 100)[token_id("retry")] < 2.2
 
 
+def test_small_words_are_left_out_of_a_query_unless_there_are_no_others():
+    assert query_vector("where is the retry policy for a queue").indices == query_vector("retry policy queue").indices
+    assert len(query_vector("how to get it").indices) == 4
+    assert query_vector("the").indices == document_vector("the").indices
+
+
+def test_small_words_stay_where_they_are_part_of_a_name():
+    assert set(query_vector("the file of get_by_id").indices) == {token_id(word) for word in ("get", "by", "id")} | set(
+        document_vector("get_by_id").indices
+    )
+
+
+def test_a_chunk_is_found_by_the_name_of_the_definition_that_goes_on_in_it():
+    vector = document_vector("total += 1", within="Invoice.settle")
+    assert {token_id("invoice"), token_id("settle")} <= set(vector.indices)
+
+
+@given(st.text(max_size=200))
+def test_a_query_holds_a_word_wherever_a_text_does(text):
+    assert bool(query_vector(text).indices) == bool(tokens(text))
+
+
 def test_punctuation_gives_an_empty_query():
     assert query_vector("?! ...").indices == []
 
