@@ -17,7 +17,7 @@ from coderag_eval.mining.commits import mine_commits
 from coderag_eval.questions import Question
 from coderag_rag.chunking.document import Document, prepare_document
 from coderag_rag.chunking.selection import skip_by_name
-from coderag_rag.query.places import is_test
+from coderag_rag.query.places import is_changelog, is_test
 from coderag_rag.store.schema import Entry
 from coderag_rag.terms import tokens
 
@@ -28,7 +28,8 @@ from benchmarks.retrieval.reader import best
 from benchmarks.retrieval.vectors import Matrix, Vectors
 
 FILE = Path(__file__).with_name("histories.toml")
-OURS, CODE, CODE_NO_TESTS = "CodeRAG", "code-token BM25", "code-token BM25, tests left out"
+OURS, CODE = "CodeRAG", "code-token BM25"
+CODE_NARROWED = "code-token BM25, tests and changelogs left out"
 _HITS = 3 * DEPTH  # a file may have three chunks among the hits, and ten files are judged
 
 
@@ -63,14 +64,15 @@ def run(history: History, folder: Path, vectors: Vectors, say: Callable[[str], N
     corpora = [states.before(question.commit or "") for question in questions]
     rows = _rows(corpora, vectors, history.name)
     asked = vectors.of([question.query for question in questions], "query", f"{history.name} queries")
-    found: dict[str, dict[str, list[str]]] = {OURS: {}, CODE: {}, CODE_NO_TESTS: {}}
+    found: dict[str, dict[str, list[str]]] = {OURS: {}, CODE: {}, CODE_NARROWED: {}}
     for number, (question, corpus) in enumerate(zip(questions, corpora, strict=True), start=1):
         dense = np.array([rows[_key(chunk)] for chunk in corpus.chunks], np.float32)
         ours = Ours(corpus, dense, {question.query: asked[number - 1].tolist()}, file_of)
         found[OURS][question.id] = _judged(question, ours.search_all([question.query], _HITS)[0])
         ranked = _by_bm25(corpus, question.query, states)
         found[CODE][question.id] = _judged(question, ranked)
-        found[CODE_NO_TESTS][question.id] = _judged(question, [path for path in ranked if not is_test(path)])
+        narrowed = [path for path in ranked if not (is_test(path) or is_changelog(path))]
+        found[CODE_NARROWED][question.id] = _judged(question, narrowed)
         if number % 20 == 0 or number == len(questions):
             say(f"{history.name}: searched {number} of {len(questions)}")
     expected = {question.id: right(question) for question in questions}

@@ -25,6 +25,11 @@ _CODE = re.compile(
     r"[{};]\s*$|=>|==|!=|&&|\|\||:=|\w\(.*\)\s*[:{;]|^\s*(?:def|class|func|fn|import|from|return)\s.*[(:.]", re.M
 )
 _TEST_WORDS = re.compile(r"\b(?:tests?|tested|testing|pytest|unittest|fixtures?|mocks?)\b|테스트", re.IGNORECASE)
+_CHANGE_WORDS = re.compile(
+    r"\b(?:change ?logs?|changes|changed|releas(?:e|es|ed)|versions?|since|history|what'?s new)\b"
+    r"|변경|릴리[스즈]|버전|이력",
+    re.IGNORECASE,
+)
 _HANGUL = re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")
 
 
@@ -37,6 +42,7 @@ class Query:
     identifiers: tuple[str, ...]
     words: frozenset[str]
     wants_tests: bool
+    wants_changes: bool = False
     files: tuple[Mention, ...] = ()
 
     @cached_property
@@ -50,7 +56,8 @@ def analyse(text: str) -> Query:
     kind = classify(text)
     words = frozenset(tokens(text)) - SMALL_WORDS
     files = tuple(mentions(text, kind))
-    return Query(text, kind, _identifiers(text, kind), words, bool(_TEST_WORDS.search(text)), files)
+    wanted = bool(_TEST_WORDS.search(text)), bool(_CHANGE_WORDS.search(text))
+    return Query(text, kind, _identifiers(text, kind), words, *wanted, files)
 
 
 def classify(text: str) -> QueryClass:

@@ -1,4 +1,4 @@
-"""Which files are what: tests, vendored, generated; and which of a blob's places to show.
+"""Which files are what: tests, vendored, generated, lists of past changes; and which of a blob's places to show.
 
 A blob at several paths is one hit, not several: the path whose words the query uses, else the plainest one.
 """
@@ -19,6 +19,11 @@ _GENERATED = re.compile(
     r"(?:^|/)(?:generated|__generated__|dist)/|(?:\.pb\.go|_pb2(?:_grpc)?\.py|\.min\.\w+|\.lock|\.g\.dart)$"
     r"|(?:^|/)(?:package-lock\.json|go\.sum|zz_generated[^/]*)$|\.generated\."
 )
+_CHANGELOG = re.compile(
+    r"(?:^|/)(?:change(?:s|log)?|history|news|release[-_ ]?notes?|whats[-_]?new)(?:\.(?:md|rst|txt|adoc))?$"
+    r"|(?:^|/)(?:change(?:s|logs?)|release[-_]?notes|releases|newsfragments|whats[-_]?new)/[^/]+\.(?:md|rst|txt|adoc)$",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=65_536)
@@ -37,6 +42,12 @@ def is_vendored(path: str) -> bool:
 def is_generated(path: str) -> bool:
     """Whether a path looks like the output of a tool."""
     return _GENERATED.search(path) is not None
+
+
+@lru_cache(maxsize=65_536)
+def is_changelog(path: str) -> bool:
+    """Whether a path looks like a list of past changes, which repeats the words of everything that ever changed."""
+    return _CHANGELOG.search(path) is not None
 
 
 @lru_cache(maxsize=65_536)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from coderag_rag.keyword import tokens
 from coderag_rag.query.analysis import Query
 from coderag_rag.query.manifest import Place
-from coderag_rag.query.places import is_generated, is_test, is_vendored, path_words
+from coderag_rag.query.places import is_changelog, is_generated, is_test, is_vendored, path_words
 from coderag_rag.query.weights import RANKER, QueryClass, RankerWeights
 
 File = tuple[str, str, str]  # repository, ref, path
@@ -83,8 +83,9 @@ def path_boost(query: Query, path: str, weights: RankerWeights) -> float:
 
 
 def demotion(query: Query, path: str, weights: RankerWeights) -> float:
-    """Return the factor for tests, vendored and generated files; 1 for everything else."""
+    """Return the factor for tests, lists of past changes, vendored and generated files; 1 for everything else."""
     factor = 1.0 if query.wants_tests or not is_test(path) else weights.test_file
+    factor *= 1.0 if query.wants_changes or not is_changelog(path) else weights.changelog_file
     factor *= weights.vendored_file if is_vendored(path) else 1.0
     return factor * (weights.generated_file if is_generated(path) else 1.0)
 

@@ -57,6 +57,7 @@ class RankerWeights:
     coherence: _Weight
     file_opening: _Factor
     test_file: _Factor
+    changelog_file: _Factor
     vendored_file: _Factor
     generated_file: _Factor
     chunks_per_file: Annotated[int, Field(ge=1)]

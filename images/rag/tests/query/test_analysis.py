@@ -80,6 +80,17 @@ def test_a_word_that_only_begins_like_test_asks_for_nothing():
     assert not analyse("attestation of testaments").wants_tests
 
 
+@pytest.mark.parametrize(
+    "text", ["what changed in retry", "since when is retry there", "release notes", "which version", "릴리스 목록"]
+)
+def test_a_question_about_past_changes_is_recognised(text):
+    assert analyse(text).wants_changes
+
+
+def test_other_questions_do_not_ask_for_past_changes():
+    assert not analyse("exchange the queue unchanged").wants_changes
+
+
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text):
     query = analyse(text)

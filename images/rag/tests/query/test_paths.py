@@ -4,7 +4,7 @@ import pytest
 from coderag_rag.keyword import tokens
 from coderag_rag.query.globs import path_matcher
 from coderag_rag.query.manifest import Place
-from coderag_rag.query.places import best_place, is_generated, is_test, is_vendored
+from coderag_rag.query.places import best_place, is_changelog, is_generated, is_test, is_vendored
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,19 @@ def test_vendored_and_generated_files_are_recognised():
     assert is_generated("api/x.pb.go")
     assert is_generated("package-lock.json")
     assert not is_generated("src/generator.py")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["CHANGELOG.md", "CHANGES.rst", "docs/release-notes.md", "History", "docs/releases/4.2.txt", "newsfragments/12.md"],
+)
+def test_lists_of_past_changes_are_recognised(path):
+    assert is_changelog(path)
+
+
+@pytest.mark.parametrize("path", ["src/history.py", "docs/changing.md", "news/reader.py", "releases/build.sh"])
+def test_other_files_are_no_lists_of_past_changes(path):
+    assert not is_changelog(path)
 
 
 def place(path, repository="app"):

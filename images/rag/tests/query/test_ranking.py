@@ -55,6 +55,13 @@ def test_tests_come_later_unless_asked_for():
     assert order("retry waits", test, code, demote=False)[0] == "tests/test_q.py:1"
 
 
+def test_lists_of_past_changes_come_later_unless_asked_for():
+    past, code = candidate("CHANGELOG.md", 1.2, (), language="markdown"), candidate("src/q.py", 1.0)
+    assert order("retry waits", past, code)[0] == "src/q.py:1"
+    assert order("in which release did retry change", past, code)[0] == "CHANGELOG.md:1"
+    assert order("retry waits", past, code, demote=False)[0] == "CHANGELOG.md:1"
+
+
 def test_the_description_of_a_file_comes_after_what_it_describes():
     opening, function = candidate("a.py", 1.4, ()), candidate("a.py", 1.0, ["fuse"], start=13)
     assert order("reciprocal ranks", opening, function)[0] == "a.py:13"

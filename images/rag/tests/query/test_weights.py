@@ -31,6 +31,7 @@ def changed(pattern, replacement):
         (r"^coherence = .*$\n", "", "ranker.coherence"),
         (r"^coherence = ", "coherense = 1\ncoherence = ", "ranker.coherense"),
         (r"^test_file = .*$", "test_file = 1.5", "ranker.test_file"),
+        (r"^changelog_file = .*$", "changelog_file = 0", "ranker.changelog_file"),
         (r"^chunks_per_file = .*$", "chunks_per_file = 0", "ranker.chunks_per_file"),
         (r"^further_chunk = .*$", "further_chunk = 1.1", "ranker.further_chunk"),
         (r"^symbol = 2.0$\n", "", "legs.symbol lacks symbol"),
