@@ -88,7 +88,8 @@ def _among(question: Question) -> dict[str, Any]:
 
 def _hit(hit: dict[str, Any]) -> Hit:
     lines = (hit["start_line"], hit["end_line"])
-    return Hit(hit["repository"], hit["path"], *lines, tuple(hit.get("symbols", ())))
+    around = (hit["within"],) if hit.get("within") else ()  # a part of a long function is that function
+    return Hit(hit["repository"], hit["path"], *lines, (*hit.get("symbols", ()), *around))
 
 
 def _seconds(response: httpx.Response) -> float:

@@ -32,6 +32,11 @@ def test_a_search_sends_the_query_the_filter_and_the_key(script, service):
     assert (answer.commits, answer.ranking) == (["c1"], "ranking/3")
 
 
+def test_a_part_of_a_definition_is_the_definition(script, service):
+    script.on("/v1/search", (200, found(hit("a.py") | {"within": "A.f"}, hit("b.py") | {"within": ""})))
+    assert [hit.symbols for hit in service.search(QUESTION, 10).hits] == [("A.f",), ()]
+
+
 def test_a_busy_service_is_asked_again_when_it_says(script, service, waits):
     busy = (429, {}, {"retry-after": "7"})
     script.on("/v1/search", busy, (503, {}, {"retry-after": "600"}), (503, {}, {"retry-after": "soon"}), (200, found()))

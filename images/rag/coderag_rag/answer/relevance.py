@@ -41,7 +41,7 @@ def is_answerable(text: str, hits: Sequence[Hit]) -> bool:
     """
     if not hits or _names_one(text, hits):
         return bool(hits)
-    told = [frozenset(tokens(f"{hit.text}\n{' '.join(hit.symbols)}\n{hit.path}")) for hit in hits]
+    told = [frozenset(tokens(f"{hit.text}\n{' '.join([*hit.symbols, hit.within])}\n{hit.path}")) for hit in hits]
     korean = sum(bool(_HANGUL.search(hit.text)) for hit in hits) * 2 >= len(hits)
     words = _telling(text, latin_only=not korean)
     if any(_HANGUL.search(word) for word in words):

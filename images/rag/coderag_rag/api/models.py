@@ -51,6 +51,7 @@ class Hit(AnswerBody):
     score: float
     language: str
     symbols: list[str]
+    within: str = Field("", description="the definition that began above and goes on here")
     text: str
     also_at: list[Place] = Field(description="other served places of exactly this content")
     link: str | None = Field(None, description="these lines on the repository's host, where it is known")

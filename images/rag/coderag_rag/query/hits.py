@@ -8,7 +8,10 @@ from coderag_rag.query.weights import QueryClass
 
 @dataclass(frozen=True)
 class Hit:
-    """Lines of a served commit that answer a query. Lines are 1-based and inclusive."""
+    """Lines of a served commit that answer a query. Lines are 1-based and inclusive.
+
+    `within`: the definition that began above and goes on here, "" where none does.
+    """
 
     repository: str
     ref: str
@@ -22,6 +25,7 @@ class Hit:
     text: str
     blob: str
     text_sha256: str
+    within: str = ""
     also_at: list[Place] = field(default_factory=list)
 
 

@@ -32,6 +32,7 @@ class Candidate(NamedTuple):
     symbols: tuple[str, ...]
     language: str
     place: Place
+    within: str = ""
     also_at: tuple[Place, ...] = ()
     text: tuple[str, str] | None = None
     score: float = 0.0

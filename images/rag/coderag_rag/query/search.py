@@ -107,6 +107,7 @@ def _candidate(point: Point, places: Sequence[Place], query: Query, score: float
         symbols=tuple(payload["symbols"]),
         language=payload["language"],
         place=place,
+        within=payload.get("within", ""),
         also_at=tuple(others),
         text=(payload["text"], payload["text_sha256"]) if "text" in payload else None,
         score=score,
@@ -128,5 +129,6 @@ def _hit(item: Candidate, text: str, sha256: str) -> Hit:
         text=text,
         blob=item.blob,
         text_sha256=sha256,
+        within=item.within,
         also_at=list(item.also_at),
     )

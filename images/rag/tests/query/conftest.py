@@ -58,6 +58,7 @@ class File:
     symbols: tuple[str, ...] = ()
     language: str = "python"
     start_line: int = 1
+    within: str = ""
 
     @property
     def blob(self) -> str:
@@ -105,10 +106,11 @@ class Index:
                 list(file.symbols),
                 file.language,
                 [repository],
+                file.within,
             )
             vectors = {
                 "dense": vector_of(file.text),
-                "keyword": document_vector(file.text, file.symbols, [file.path]),
+                "keyword": document_vector(file.text, file.symbols, [file.path], file.within),
             }
             point = chunk_id(self.identity, file.blob, file.start_line, file.end_line)
             points.append(models.PointStruct(id=point, vector=vectors, payload=payload.to_payload()))

@@ -56,6 +56,16 @@ async def test_a_blob_at_several_paths_is_one_hit_that_names_the_others(service,
     assert [place["path"] for place in hit["also_at"]] == ["operator/engine/workqueue.py"]
 
 
+async def test_a_part_of_a_long_definition_is_found_by_its_name_and_says_what_it_is_part_of(
+    service, served, make_file, look
+):
+    rest = make_file("billing.py", "    total += tax\n    return total\n", start_line=40, within="Invoice.settle")
+    await served.serve("app", rest)
+    await look()
+    [hit] = [hit for hit in (await search(service, "settle invoice")).json()["hits"] if hit["path"] == "billing.py"]
+    assert (hit["symbols"], hit["within"]) == ([], "Invoice.settle")
+
+
 async def test_filters_narrow_the_search(service, served, make_file, look):
     await served.serve(
         "web", make_file("web/queue.ts", "class WorkQueue { retry() {} }\n", ("WorkQueue",), "typescript")

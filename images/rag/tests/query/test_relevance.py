@@ -1,6 +1,7 @@
 """Questions that the index cannot answer: refused before a model could make something up. And no others."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,12 @@ def test_korean_words_are_compared_where_what_was_found_is_korean():
     assert is_answerable("재고는 어디에서 예약되나요?", korean)
     assert not is_answerable("날씨가 흐려요?", korean)
     assert is_answerable("날씨가 흐려요?", [hit("x = 1\n"), hit("y = 2\n"), korean[0]])
+
+
+def test_the_name_of_what_goes_on_in_a_hit_counts_as_told():
+    part = replace(hit("    total += tax\n"), within="Invoice.settle")
+    assert is_answerable("how does an invoice settle", [part])
+    assert not is_answerable("how does an invoice settle", [hit("    total += tax\n")])
 
 
 def test_one_word_alone_is_met_by_chance():
