@@ -30,7 +30,7 @@ from benchmarks.retrieval.vectors import Matrix, Vectors
 FILE = Path(__file__).with_name("histories.toml")
 OURS, CODE = "CodeRAG", "code-token BM25"
 CODE_NARROWED = "code-token BM25, tests and changelogs left out"
-_HITS = 3 * DEPTH  # a file may have three chunks among the hits, and ten files are judged
+_HITS = 3 * DEPTH  # ten files are judged, and a file mostly has three chunks among the hits at most
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ It stands apart from `keyword` so that the chunking process need not load the Qd
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
@@ -57,13 +57,15 @@ def _parts(word: str) -> list[str]:
     return stems if len(parts) <= 1 else [whole, *stems]
 
 
-def _plain(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+def _words(text: str) -> Iterator[tuple[str, ...]]:
+    """Return the tokens of each word: of an identifier there are several."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return map(_word_tokens, _WORD.findall(plain))
 
 
 def tokens(text: str) -> list[str]:
     """Return the search tokens of a text, in order and with repetitions."""
-    return [token for word in _WORD.findall(_plain(text)) for token in _word_tokens(word)]
+    return [token for word in _words(text) for token in word]
 
 
 class Weights(NamedTuple):
@@ -107,6 +109,6 @@ def query_weights(text: str) -> Weights:
     Code holds few of them, so that their inverse document frequency takes `the` for a telling word. As a part of an
     identifier they stay.
     """
-    words = [_word_tokens(word) for word in _WORD.findall(_plain(text))]
+    words = list(_words(text))
     telling = [word for word in words if len(word) > 1 or not SMALL_WORDS.issuperset(word)]
     return _weights({token: 1.0 for word in telling or words for token in word})

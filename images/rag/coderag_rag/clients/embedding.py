@@ -6,6 +6,7 @@ whether trying again can help.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -54,10 +55,10 @@ class EmbeddingClient:
     ) -> None:
         headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         timeout = httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
-        settings: dict[str, Any] = {"base_url": url.rstrip("/"), "headers": headers, "timeout": timeout}
-        self._http = httpx.AsyncClient(transport=transport or WholeAnswers(), trust_env=False, **settings)
+        client = partial(httpx.AsyncClient, base_url=url.rstrip("/"), headers=headers, timeout=timeout, trust_env=False)
+        self._http = client(transport=transport or WholeAnswers())
         # A connection that is kept leads to a pod that is being replaced until its end; a new one never does.
-        self._anew = httpx.AsyncClient(transport=transport or WholeAnswers(idle_seconds=0), trust_env=False, **settings)
+        self._anew = client(transport=transport or WholeAnswers(idle_seconds=0))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from coderag_rag.keyword import tokens
 from coderag_rag.query.mentions import Mention, mentions, whole_path
 from coderag_rag.query.weights import QueryClass
-from coderag_rag.terms import SMALL_WORDS
+from coderag_rag.terms import SMALL_WORDS, tokens
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_$][\w$]*)*", re.ASCII)
 _SEPARATOR = re.compile(r"::|#|->")
@@ -42,7 +41,7 @@ class Query:
     identifiers: tuple[str, ...]
     words: frozenset[str]
     wants_tests: bool
-    wants_changes: bool = False
+    wants_changes: bool
     files: tuple[Mention, ...] = ()
 
     @cached_property
@@ -56,8 +55,8 @@ def analyse(text: str) -> Query:
     kind = classify(text)
     words = frozenset(tokens(text)) - SMALL_WORDS
     files = tuple(mentions(text, kind))
-    wanted = bool(_TEST_WORDS.search(text)), bool(_CHANGE_WORDS.search(text))
-    return Query(text, kind, _identifiers(text, kind), words, *wanted, files)
+    tests, changes = bool(_TEST_WORDS.search(text)), bool(_CHANGE_WORDS.search(text))
+    return Query(text, kind, _identifiers(text, kind), words, tests, changes, files)
 
 
 def classify(text: str) -> QueryClass:
