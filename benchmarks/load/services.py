@@ -159,7 +159,13 @@ def start_rag(stack: Stack, store: Store) -> Service:
         lambda: httpx.post(f"{service.url}/v1/search", json=found, headers=headers, timeout=60).status_code == 200,
         "rag serves the index",
     )
+    until(lambda: _in_memory(service.url), "rag has the chunks in memory", lambda: service.process.poll() is None)
     return service
+
+
+def _in_memory(url: str) -> bool:
+    lines = httpx.get(f"{url}/metrics", timeout=60).text.splitlines()
+    return any(line.startswith("coderag_chunks_in_memory ") and float(line.split()[1]) > 0 for line in lines)
 
 
 def start_naive(stack: Stack, store: Store) -> Service:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from coderag_rag.query.wire import Near, Point
+from coderag_rag.query.chunk import Chunk, Found
+from coderag_rag.query.wire import Near
 from numpy.typing import NDArray
 from qdrant_client import models
 
@@ -42,7 +43,7 @@ class MemoryReader:
 
     async def nearest(
         self, vector: Sequence[float] | models.SparseVector, using: str, where: models.Filter, limit: int
-    ) -> list[Point]:
+    ) -> list[Found]:
         """Return the nearest chunks, best first."""
         if isinstance(vector, models.SparseVector):
             scores = self._keyword.scores(vector.indices, vector.values, self._idf)
@@ -52,11 +53,11 @@ class MemoryReader:
             allowed = self._mask(where)
         return [self._point(number, float(scores[number])) for number in best(scores, allowed, limit)]
 
-    async def all_nearest(self, legs: Sequence[Near]) -> list[list[Point]]:
+    async def all_nearest(self, legs: Sequence[Near]) -> list[list[Found]]:
         """Return the nearest chunks of several legs, in their order."""
         return [await self.nearest(*leg) for leg in legs]
 
-    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Point]:
+    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Found]:
         """Return the chunks of blobs."""
         allowed = self._mask(where) & self._matching("blob", frozenset(blobs))
         return [self._point(int(number), 0.0) for number in np.flatnonzero(allowed)]
@@ -69,16 +70,11 @@ class MemoryReader:
         """Return what a hit counts as."""
         return self._chunks[self._number[f"{path_blob}:{line}"]].unit
 
-    def _point(self, number: int, score: float) -> Point:
-        chunk = self._chunks[number]
-        lines = {"start_line": chunk.start_line, "end_line": chunk.end_line}
-        about = {
-            "blob": chunk.blob,
-            "symbols": chunk.piece.symbols,
-            "within": chunk.piece.within,
-            "language": chunk.language,
-        }
-        return Point(chunk.id, lines | about, score)
+    def _point(self, number: int, score: float) -> Found:
+        stored = self._chunks[number]
+        lines = {"start_line": stored.start_line, "end_line": stored.end_line}
+        about = {"blob": stored.blob, "symbols": stored.piece.symbols, "within": stored.piece.within}
+        return Found(stored.id, Chunk.of({**lines, **about, "language": stored.language}), score)
 
     def _mask(self, where: models.Filter) -> Mask:
         allowed = np.ones(len(self._chunks), bool)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from coderag_rag.query.admission import Admission
 from coderag_rag.query.guard import Breaker
 from coderag_rag.query.hits import SearchResult
+from coderag_rag.query.known import KnownChunks
 
 
 class QueryMetrics:
@@ -19,6 +20,7 @@ class QueryMetrics:
         self._cut = Counter("coderag_answers_cut", "Streamed answers that broke off", registry=registry)
         self._open = Gauge("coderag_breaker_open", "1 while nothing is sent there", ["dependency"], registry=registry)
         self._running = Gauge("coderag_searches_running", "Searches under way; bounded", registry=registry)
+        self._known = Gauge("coderag_chunks_in_memory", "Chunks that searches do not read anew", registry=registry)
 
     def show(self, breakers: Iterable[Breaker]) -> None:
         """Show whether each breaker is open, read at every scrape."""
@@ -28,6 +30,10 @@ class QueryMetrics:
     def show_running(self, admission: Admission) -> None:
         """Show how many searches run, read at every scrape."""
         self._running.set_function(lambda: float(admission.running))
+
+    def show_known(self, known: KnownChunks) -> None:
+        """Show how many chunks need not be read from Qdrant, 0 until all are loaded; read at every scrape."""
+        self._known.set_function(lambda: float(len(known) if known.complete else 0))
 
     def searched(self, result: SearchResult) -> None:
         """Count a search."""

@@ -21,6 +21,7 @@ from coderag_rag.clients.embedding import EmbeddingClient
 from coderag_rag.clients.qdrant import connect
 from coderag_rag.query.embedder import EMBEDDING, IndexEmbedder
 from coderag_rag.query.guard import Breaker
+from coderag_rag.query.known import KnownChunks
 from coderag_rag.query.links import Links
 from coderag_rag.query.outline import Cartographer
 from coderag_rag.query.poller import ManifestPoller
@@ -28,9 +29,11 @@ from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scan import Scanner
 from coderag_rag.query.search import Searcher
 from coderag_rag.query.spans import SpanReader
+from coderag_rag.query.warmup import WarmUp
 from coderag_rag.query.watch import Watch
 
 _PROBE_DEADLINE = 3.0
+_MIB = 1024 * 1024
 _LOAD_DEADLINE = 60.0  # the look at Qdrant may have to load manifests, each call of it within the probe's deadline
 
 
@@ -95,9 +98,12 @@ class Services:
         self.embedder = IndexEmbedder(
             clients.embedding, self.breakers[EMBEDDING], lambda: self.manifests.snapshot, clients.previous
         )
-        reader = IndexReader(clients.qdrant, settings.qdrant.timeout)
+        known = KnownChunks(settings.chunk_memory_mib * _MIB)
+        reader = IndexReader(clients.qdrant, settings.qdrant.timeout, known=known)
+        self.warm_up = WarmUp(reader, self.manifests, known)
         self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
         self.metrics.show_running(self.searcher.admission)
+        self.metrics.show_known(known)
         self.scanner = Scanner(reader, self.manifests, qdrant)
         self.spans = SpanReader(reader, self.manifests, qdrant)
         self.cartographer = Cartographer(reader, self.manifests, qdrant)
@@ -136,6 +142,8 @@ class Services:
     async def running(self) -> AsyncIterator[None]:
         """Watch the dependencies in the background while the block runs, then close the connections."""
         tasks = [asyncio.create_task(watch.run(), name=f"watch-{watch.name}") for watch in self.health.watches]
+        if self.settings.chunk_memory_mib:
+            tasks.append(asyncio.create_task(self.warm_up.run(self.settings.poll_interval), name="warm-up"))
         try:
             yield
         finally:

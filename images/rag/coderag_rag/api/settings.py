@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from coderag_rag.answer.answerer import AnswerLimits
+from coderag_rag.api.container import memory_limit_mib
 from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.query.effort import Patience
 from coderag_rag.query.links import HostKind, Remote
@@ -13,6 +14,7 @@ from coderag_rag.settings import EmbeddingSettings, QdrantSettings
 
 # What a silent embedding service may take of a request that can be answered without it.
 _SEARCH_SHARE, _ASK_SHARE = 0.4, 0.25
+_CHUNK_MEMORY_MIB = 256  # where no limit is set; otherwise a quarter of it
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class ApiSettings:
     poll_interval: float
     search: Patience
     ask: Patience
+    chunk_memory_mib: int
     remotes: Mapping[str, Remote] = field(default_factory=dict)
 
     @classmethod
@@ -112,5 +115,6 @@ class ApiSettings:
             poll_interval=env.number("MANIFEST_POLL_INTERVAL", 2, minimum=0.05),
             search=Patience(search_seconds, min(embedding.timeout, search_seconds * _SEARCH_SHARE)),
             ask=Patience(ask_seconds, min(embedding.timeout, ask_seconds * _ASK_SHARE), qdrant.schedule),
+            chunk_memory_mib=env.integer("CHUNK_MEMORY_MIB", memory_limit_mib() // 4 or _CHUNK_MEMORY_MIB),
             remotes=read_remotes(env.text("REPOSITORY_URLS", "{}")),
         )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from coderag_rag.keyword import query_vector
 from coderag_rag.query.analysis import Query, symbol_spellings
+from coderag_rag.query.chunk import Found
 from coderag_rag.query.effort import Effort
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.manifest import Snapshot
@@ -20,12 +21,12 @@ from coderag_rag.query.mentions import Named, resolve
 from coderag_rag.query.reader import IndexReader, IndexRefused
 from coderag_rag.query.scope import Scope
 from coderag_rag.query.weights import OVERFETCH, Leg
-from coderag_rag.query.wire import Near, Point
+from coderag_rag.query.wire import Near
 from coderag_rag.store.schema import DENSE, KEYWORD
 
 logger = logging.getLogger(__name__)
 
-Points = Sequence[Point]
+Points = Sequence[Found]
 
 
 class QueryEmbedder(Protocol):
@@ -97,14 +98,14 @@ def _worded(query: Query, scope: Scope) -> dict[Leg, Near]:
     return legs
 
 
-def _by_place(points: Points, named: Sequence[Named]) -> list[Point]:
+def _by_place(points: Points, named: Sequence[Named]) -> list[Found]:
     order = {one.blob: (place, one.line) for place, one in enumerate(named)}
 
-    def key(point: Point) -> tuple[int, int, int]:
-        payload = point.payload
-        place, line = order[payload["blob"]]
-        away = max(payload["start_line"] - line, line - payload["end_line"], 0) if line else 0
-        return (place, away, payload["start_line"])
+    def key(point: Found) -> tuple[int, int, int]:
+        chunk = point.chunk
+        place, line = order[chunk.blob]
+        away = max(chunk.start_line - line, line - chunk.end_line, 0) if line else 0
+        return (place, away, chunk.start_line)
 
     return sorted(points, key=key)
 

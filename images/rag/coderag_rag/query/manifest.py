@@ -100,12 +100,11 @@ class Snapshot:
         return cls(tuple(sorted(manifests, key=lambda item: (item.head.repository, item.head.ref))), kept=True)
 
     @cached_property
-    def _holders(self) -> Mapping[str, tuple[Manifest, ...]]:
-        """The manifests that hold each blob."""
-        found: dict[str, tuple[Manifest, ...]] = {}
+    def _places(self) -> Mapping[str, tuple[Place, ...]]:
+        found: dict[str, tuple[Place, ...]] = {}
         for manifest in self.manifests:
             for blob in manifest.paths_of:
-                found[blob] = (*found.get(blob, ()), manifest)
+                found[blob] = (*found.get(blob, ()), *manifest.places(blob))
         return found
 
     @property
@@ -146,10 +145,11 @@ class Snapshot:
             return self
         return Snapshot(tuple(item for item in self.manifests if item.head.repository in repositories))
 
-    def places(self, blob: str) -> list[Place]:
+    def places(self, blob: str) -> tuple[Place, ...]:
         """Return every served place of a blob; empty when it is not served."""
-        holders = self._holders.get(blob, ()) if self.kept else self.manifests
-        return [place for manifest in holders for place in manifest.places(blob)]
+        if self.kept:
+            return self._places.get(blob, ())
+        return tuple(place for manifest in self.manifests for place in manifest.places(blob))
 
     def named(self, name: str) -> Iterable[tuple[str, str]]:
         """Return every served (path, blob) whose path ends with this file name."""

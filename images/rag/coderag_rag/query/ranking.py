@@ -5,11 +5,10 @@ a path that speaks the query's words beats one that does not, and tests come aft
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from coderag_rag.keyword import tokens
 from coderag_rag.query.analysis import Query
+from coderag_rag.query.chunk import Chunk
 from coderag_rag.query.manifest import Place
 from coderag_rag.query.places import is_changelog, is_generated, is_test, is_vendored, path_words
 from coderag_rag.query.weights import RANKER, QueryClass, RankerWeights
@@ -18,23 +17,12 @@ File = tuple[str, str, str]  # repository, ref, path
 
 
 class Candidate(NamedTuple):
-    """A served chunk that some leg found; `score` is the fused one until the ranker changes it.
-
-    `text`: with its stored hash, where the leg brought it along.
-
-    A tuple and not a dataclass: every search makes more than a hundred, and that is several times as fast.
-    """
+    """A served chunk that some leg found; `score` is the fused one until the ranker changes it."""
 
     point: str
-    blob: str
-    start_line: int
-    end_line: int
-    symbols: tuple[str, ...]
-    language: str
+    chunk: Chunk
     place: Place
-    within: str = ""
-    also_at: tuple[Place, ...] = ()
-    text: tuple[str, str] | None = None
+    also_at: Sequence[Place] = ()
     score: float = 0.0
 
     @property
@@ -43,12 +31,12 @@ class Candidate(NamedTuple):
         return (self.place.repository, self.place.ref, self.place.path)
 
 
-def definition_boost(query: Query, symbols: Sequence[str], weights: RankerWeights) -> float:
+def definition_boost(query: Query, chunk: Chunk, weights: RankerWeights) -> float:
     """Return how much a chunk gains for defining what the query names."""
-    if not symbols:
+    if not chunk.symbols:
         return 0.0
-    best = max([_symbol_boost(query, symbol, weights) for symbol in symbols]) if query.identifiers else 0.0
-    return best or weights.definition_words * max([_word_share(query, symbol) for symbol in symbols])
+    best = max([_symbol_boost(query, symbol, weights) for symbol in chunk.symbols]) if query.identifiers else 0.0
+    return best or weights.definition_words * max([_word_share(query, words) for words in chunk.words])
 
 
 def _symbol_boost(query: Query, symbol: str, weights: RankerWeights) -> float:
@@ -62,18 +50,10 @@ def _symbol_boost(query: Query, symbol: str, weights: RankerWeights) -> float:
     return 0.0
 
 
-def _word_share(query: Query, symbol: str) -> float:
+def _word_share(query: Query, words: Sequence[str]) -> float:
     """Return the share of a symbol's words that the query uses; one common word alone counts half."""
-    words = _symbol_words(symbol)
-    if words.isdisjoint(query.words):
-        return 0.0
-    shared = len(words & query.words)
-    return shared / len(words) * (0.5 if shared == 1 else 1.0)
-
-
-@lru_cache(maxsize=65_536)
-def _symbol_words(symbol: str) -> frozenset[str]:
-    return frozenset(word for word in tokens(symbol.replace(".", " ").replace("_", " ")) if word.isalnum())
+    shared = len(query.words.intersection(words))
+    return shared / len(words) * (0.5 if shared == 1 else 1.0) if shared else 0.0
 
 
 def path_boost(query: Query, path: str, weights: RankerWeights) -> float:
@@ -96,7 +76,8 @@ def _opening_factor(query: Query, candidate: Candidate, weights: RankerWeights) 
 
     Not for a path: who asks for a file means its beginning, or the line that is named.
     """
-    opening = candidate.start_line == 1 and not candidate.symbols and candidate.language in weights.defining_languages
+    chunk = candidate.chunk
+    opening = chunk.start_line == 1 and not chunk.symbols and chunk.language in weights.defining_languages
     return weights.file_opening if opening and query.kind is not QueryClass.PATH else 1.0
 
 
@@ -106,7 +87,7 @@ def rank(
     """Return the candidates in their final order; after a few, further ones of the same file are worth less."""
     files = [candidate.file for candidate in candidates]
     scores = _with_coherence(files, _scores(query, candidates, demote, weights), weights)
-    order = sorted(range(len(files)), key=lambda n: (-scores[n], files[n], candidates[n].start_line))
+    order = sorted(range(len(files)), key=lambda n: (-scores[n], files[n], candidates[n].chunk.start_line))
     scores = _spread_over_files(order, files, scores, weights)
     order.sort(key=lambda n: -scores[n])  # stable: equals stay as they are
     return [Candidate(*candidates[n][:-1], scores[n]) for n in order]  # the score is the last field; _replace is slow
@@ -122,7 +103,7 @@ def _scores(query: Query, candidates: Sequence[Candidate], demote: bool, weights
             factor = demotion(query, path, weights) if demote else 1.0
             of_path[path] = (path_boost(query, path, weights), factor)
         words, factor = of_path[path]
-        boost = 1 + definition_boost(query, candidate.symbols, weights) + words
+        boost = 1 + definition_boost(query, candidate.chunk, weights) + words
         scores.append(candidate.score * boost * (factor * _opening_factor(query, candidate, weights)))
     return scores
 

@@ -1,11 +1,13 @@
 """Reads of the index: heads, pages, the legs of a search, and texts. Only this module and `wire` speak to Qdrant.
 
+Chunks that are known need not be read again: of those a leg's answer is ids and scores alone.
+
 Errors of the client become two: `DependencyDown` when trying again can help, `IndexRefused` when Qdrant answered and
 said no, for example for a vector of another model.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +15,9 @@ import httpx
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from coderag_rag.query.chunk import Chunk, Found
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.known import KnownChunks
 from coderag_rag.query.manifest import NothingIndexed
 from coderag_rag.query.wire import Near, Point, Vector, Wire, wire_of
 from coderag_rag.store.filters import any_of, both, field
@@ -23,11 +27,13 @@ T = TypeVar("T")
 
 QDRANT = "qdrant"
 _LIGHT = ["blob", "start_line", "end_line", "symbols", "within", "language"]
-# Qdrant reads all that a point holds for any of it, and to ask again for ten texts costs more than to send sixty.
+# Where chunks are not known, texts come too: Qdrant reads all that a point holds for any of it, and to ask again for
+# ten texts costs more than to send sixty.
 _WHOLE = [*_LIGHT, "text", "text_sha256"]
 _PAGES_AT_ONCE = 4  # so that one answer stays well below the timeout of a look
 _HEADS_AT_ONCE = 256
 _CHUNKS_OF_FILES = 1000
+_CHUNKS_AT_ONCE = 256
 
 
 class IndexRefused(Exception):  # noqa: N818 - reads as the state it names
@@ -59,12 +65,19 @@ class IndexReader:
     `timeout` bounds each call; the client's own counts whole seconds and stands for all that share the client.
     """
 
-    def __init__(self, client: AsyncQdrantClient, timeout: float = 30.0, collection: str = ALIAS) -> None:
+    def __init__(
+        self,
+        client: AsyncQdrantClient,
+        timeout: float = 30.0,
+        collection: str = ALIAS,
+        known: KnownChunks | None = None,
+    ) -> None:
         self._client, self._timeout, self._collection = client, timeout, collection
+        self._known = KnownChunks(0) if known is None else known
 
     def at(self, collection: str) -> "IndexReader":
         """Return a reader of a collection by its own name; a replaced one stays for a day."""
-        return IndexReader(self._client, self._timeout, collection)
+        return IndexReader(self._client, self._timeout, collection, self._known)
 
     @cached_property
     def _wire(self) -> Wire:
@@ -101,19 +114,44 @@ class IndexReader:
     async def nearest(
         self, vector: Vector, using: str, where: models.Filter, limit: int, payload: Sequence[str] = _WHOLE
     ) -> list[Point]:
-        """Return the points nearest to a vector, with their texts."""
-        return (await self.all_nearest([Near(vector, using, where, limit)], payload))[0]
+        """Return the points nearest to a vector."""
+        return (await self._answer(self._wire.nearest([Near(vector, using, where, limit)], payload)))[0]
 
-    async def all_nearest(self, legs: Sequence[Near], payload: Sequence[str] = _WHOLE) -> list[list[Point]]:
-        """Return the points of several legs, in their order and with their texts, from one request."""
-        return await self._answer(self._wire.nearest(legs, payload)) if legs else []
+    async def all_nearest(self, legs: Sequence[Near]) -> list[list[Found]]:
+        """Return what several legs found, in their order and with texts, from one request where all is known."""
+        if not legs:
+            return []
+        known = self._known.of(self._collection)
+        if known is None:
+            return [_found(leg) for leg in await self._answer(self._wire.nearest(legs, _WHOLE))]
+        near = await self._answer(self._wire.nearest(legs, ()))
+        chunks = await self._chunks(known, {point.id for leg in near for point in leg})
+        return [[Found(point.id, chunks[point.id], point.score) for point in leg if point.id in chunks] for leg in near]
 
-    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Point]:
+    async def _chunks(self, known: Mapping[str, Chunk], ids: set[str]) -> Mapping[str, Chunk]:
+        """Return the chunks of these ids. What is not known is read: it was written since, or repaired."""
+        chunks = {one: known[one] for one in ids if one in known}
+        if unknown := sorted(ids.difference(chunks)):
+            points = await self._answer(self._wire.retrieve(unknown, _WHOLE))
+            brought = {one.id: one.chunk for one in _found(points)}
+            self._known.add(brought)
+            chunks |= brought
+        return chunks
+
+    async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Found]:
         """Return chunks of blobs without their text, in no order; of very large files only a part."""
         chosen = both(any_of("blob", sorted(blobs)), where)
-        call = self._client.scroll(self._collection, scroll_filter=chosen, limit=_CHUNKS_OF_FILES, with_payload=_LIGHT)
-        points, _ = await self._answer(call)
-        return [Point(str(point.id), point.payload or {}) for point in points]
+        points, _ = await self._answer(self._wire.page(chosen, _LIGHT, _CHUNKS_OF_FILES, None))
+        return _found(points)
+
+    async def chunks(self, where: models.Filter) -> AsyncIterator[list[Found]]:
+        """Yield every matching chunk with its text, a page at a time, in the order of the ids."""
+        offset: Any = None
+        while True:
+            points, offset = await self._answer(self._wire.page(where, _WHOLE, _CHUNKS_AT_ONCE, offset))
+            yield _found(points)
+            if offset is None:
+                return
 
     async def ranges(self, blob: str) -> list[ChunkRange]:
         """Return the chunks of a blob in the order of their lines."""
@@ -158,6 +196,11 @@ class IndexReader:
 
     async def _answer(self, call: Awaitable[T]) -> T:
         return await _translated(call, self._timeout)
+
+
+def _found(points: Iterable[Point]) -> list[Found]:
+    """Return the chunks of points; one that is gone by now says nothing."""
+    return [Found(point.id, Chunk.of(point.payload), point.score) for point in points if point.payload]
 
 
 async def _translated(call: Awaitable[T], seconds: float) -> T:

@@ -58,7 +58,7 @@ class Scope:
         """The filter for Qdrant."""
         return both(*self.conditions)
 
-    def places(self, blob: str) -> list[Place]:
+    def places(self, blob: str) -> Sequence[Place]:
         """Return the places of a blob that this request may see."""
         places = self.snapshot.places(blob)
         return [place for place in places if self.allows_path(place.path)] if self.by_path else places

@@ -14,14 +14,12 @@ from coderag_rag.query.fusion import Worth, fuse, scaled
 from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.hits import Hit, SearchResult
 from coderag_rag.query.legs import Legs, Points, QueryEmbedder
-from coderag_rag.query.manifest import Place
 from coderag_rag.query.places import best_place
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
 from coderag_rag.query.reader import QDRANT, IndexReader
 from coderag_rag.query.scope import Filters, Scope
 from coderag_rag.query.weights import LEG_WEIGHTS, OVERFETCH, RANKER, Leg, QueryClass
-from coderag_rag.query.wire import Point
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,26 @@ class Searcher:
 
     async def _with_texts(self, candidates: Sequence[Candidate], collection: str) -> list[Hit]:
         """Return the hits. The leg of named files brings no texts; of a point that is gone by now there is none."""
-        bare = [item.point for item in candidates if not item.text]
-        texts = {item.point: item.text for item in candidates if item.text}
-        texts |= await self._reader.at(collection).texts(bare) if bare else {}
+        bare = [item.point for item in candidates if not item.chunk.text_sha256]
+        texts = await self._reader.at(collection).texts(bare) if bare else {}
+        texts |= {
+            item.point: (item.chunk.text, item.chunk.text_sha256) for item in candidates if item.chunk.text_sha256
+        }
         return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
 
 
 def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candidate]:
     """Return the served points of all legs in their final order."""
     found = {point.id: point for points in legs.values() for point in points}
-    places = {point.id: scope.places(point.payload["blob"]) for point in found.values()}
-    worth = {leg: [one for one in _worth(leg, points) if places[one[0]]] for leg, points in legs.items()}
+    places = {blob: scope.places(blob) for blob in {point.chunk.blob for point in found.values()}}
+    worth = {
+        leg: [one for one in _worth(leg, points) if places[found[one[0]].chunk.blob]] for leg, points in legs.items()
+    }
     fused = fuse(worth, LEG_WEIGHTS[query.kind], definitions_in_parts(found.values()))
-    scored = [_candidate(found[point], places[point], query, score) for point, score in fused]
+    scored = []
+    for point, score in fused:
+        chunk = found[point].chunk
+        scored.append(Candidate(point, chunk, *best_place(places[chunk.blob], query.words), score))
     return rank(query, scored, demote=not (scope.by_path or query.kind is QueryClass.PATH))
 
 
@@ -96,39 +101,21 @@ def _worth(leg: Leg, points: Points) -> Iterator[Worth]:
     )
 
 
-def _candidate(point: Point, places: Sequence[Place], query: Query, score: float) -> Candidate:
-    payload = point.payload
-    place, others = best_place(places, query.words)
-    return Candidate(
-        point=point.id,
-        blob=payload["blob"],
-        start_line=payload["start_line"],
-        end_line=payload["end_line"],
-        symbols=tuple(payload["symbols"]),
-        language=payload["language"],
-        place=place,
-        within=payload.get("within", ""),
-        also_at=tuple(others),
-        text=(payload["text"], payload["text_sha256"]) if "text" in payload else None,
-        score=score,
-    )
-
-
 def _hit(item: Candidate, text: str, sha256: str) -> Hit:
-    place = item.place
+    place, chunk = item.place, item.chunk
     return Hit(
         repository=place.repository,
         ref=place.ref,
         commit=place.commit,
         path=place.path,
-        start_line=item.start_line,
-        end_line=item.end_line,
+        start_line=chunk.start_line,
+        end_line=chunk.end_line,
         score=round(item.score, 6),
-        language=item.language,
-        symbols=list(item.symbols),
+        language=chunk.language,
+        symbols=list(chunk.symbols),
         text=text,
-        blob=item.blob,
+        blob=chunk.blob,
         text_sha256=sha256,
-        within=item.within,
+        within=chunk.within,
         also_at=list(item.also_at),
     )

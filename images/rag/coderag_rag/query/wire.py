@@ -25,7 +25,7 @@ class Near(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A point of an answer; `score` is how near it is, higher is nearer, and 0 where nothing was compared."""
+    """A point of an answer, with as much of its payload as was asked for; `score` as in `Found`."""
 
     id: str
     payload: Mapping[str, Any]
@@ -33,9 +33,13 @@ class Point(NamedTuple):
 
 
 class Wire(Protocol):
-    """Both reads; they raise what the client raises."""
+    """The reads; they raise what the client raises. `payload` names the fields to bring along, none for ids alone."""
 
     async def nearest(self, legs: Sequence[Near], payload: Sequence[str]) -> list[list[Point]]: ...
+
+    async def page(
+        self, where: models.Filter, payload: Sequence[str], size: int, offset: Any
+    ) -> tuple[list[Point], Any]: ...
 
     async def retrieve(self, ids: Sequence[str], payload: Sequence[str]) -> list[Point]: ...
 
@@ -58,6 +62,14 @@ class RestWire:
         """Return the points of each leg, in the order of the legs."""
         found = await self._post("/points/query/batch", {"searches": [_asked(leg, payload) for leg in legs]})
         return [_points(leg["points"]) for leg in found]
+
+    async def page(
+        self, where: models.Filter, payload: Sequence[str], size: int, offset: Any
+    ) -> tuple[list[Point], Any]:
+        """Return points in the order of their ids, and where the next page begins, None after the last one."""
+        body = {"filter": _filter(where), "with_payload": list(payload), "limit": size, "offset": offset}
+        found = await self._post("/points/scroll", body)
+        return _points(found["points"]), found["next_page_offset"]
 
     async def retrieve(self, ids: Sequence[str], payload: Sequence[str]) -> list[Point]:
         """Return those of the points that exist, in no order."""
@@ -85,10 +97,19 @@ class LocalWire:
             query = leg.vector if isinstance(leg.vector, models.SparseVector) else list(leg.vector)
             answer = await self._client.query_points(
                 self._collection, query=query, using=leg.using, query_filter=leg.where, limit=leg.limit,
-                with_payload=list(payload),
+                with_payload=list(payload) or False,
             )  # fmt: skip
             found.append([Point(str(point.id), point.payload or {}, point.score) for point in answer.points])
         return found
+
+    async def page(
+        self, where: models.Filter, payload: Sequence[str], size: int, offset: Any
+    ) -> tuple[list[Point], Any]:
+        """Return points in the order of their ids, and where the next page begins, None after the last one."""
+        points, following = await self._client.scroll(
+            self._collection, scroll_filter=where, with_payload=list(payload), limit=size, offset=offset
+        )
+        return [Point(str(point.id), point.payload or {}) for point in points], following
 
     async def retrieve(self, ids: Sequence[str], payload: Sequence[str]) -> list[Point]:
         """Return those of the points that exist, in no order."""
@@ -100,8 +121,12 @@ def _asked(leg: Near, payload: Sequence[str]) -> dict[str, Any]:
     vector = leg.vector
     sparse = isinstance(vector, models.SparseVector)
     query = {"indices": vector.indices, "values": vector.values} if sparse else list(vector)
-    where = leg.where.model_dump(exclude_none=True)
-    return {"query": query, "using": leg.using, "filter": where, "limit": leg.limit, "with_payload": list(payload)}
+    asked = {"query": query, "using": leg.using, "filter": _filter(leg.where), "limit": leg.limit}
+    return {**asked, "with_payload": list(payload) or False}
+
+
+def _filter(where: models.Filter) -> dict[str, Any]:
+    return where.model_dump(exclude_none=True)
 
 
 def _points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:

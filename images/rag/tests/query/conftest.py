@@ -344,6 +344,7 @@ def look(service: Any) -> Callable[[], Any]:
     async def look_at_everything() -> None:
         for watch in service.health.watches:
             await watch.look()
+        await service.warm_up.look()
 
     return look_at_everything
 

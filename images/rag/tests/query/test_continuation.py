@@ -1,11 +1,11 @@
 """Which chunks hold one definition between them."""
 
+from coderag_rag.query.chunk import Chunk, Found
 from coderag_rag.query.continuation import definitions_in_parts
-from coderag_rag.query.wire import Point
 
 
 def point(name, symbols=(), within="", blob="b"):
-    return Point(name, {"blob": blob, "symbols": list(symbols), "within": within})
+    return Found(name, Chunk(blob, 1, 2, tuple(symbols), "python", within))
 
 
 def parts(*points):
@@ -32,4 +32,5 @@ def test_the_same_name_in_another_file_is_another_definition():
 
 
 def test_an_index_that_was_built_before_parts_were_known_has_none():
-    assert parts(Point("old", {"blob": "b", "symbols": ["retry"]}), point("head", ["retry"])) == []
+    payload = {"blob": "b", "start_line": 1, "end_line": 2, "symbols": ["retry"], "language": "python"}
+    assert parts(Found("old", Chunk.of(payload)), point("head", ["retry"])) == []

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from coderag_rag.query.chunk import Chunk
 from coderag_rag.query.diversity import spread
 from coderag_rag.query.manifest import Place
 from coderag_rag.query.ranking import Candidate
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 def candidates(repositories):
     return [
-        Candidate(f"{n}", "b", 1, 2, (), "python", Place(name, "main", "c", f"{n}.py"), score=100.0 - n)
+        Candidate(f"{n}", Chunk("b", 1, 2, (), "python"), Place(name, "main", "c", f"{n}.py"), score=100.0 - n)
         for n, name in enumerate(repositories)
     ]
 

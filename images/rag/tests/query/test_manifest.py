@@ -42,7 +42,7 @@ def test_a_blob_is_found_in_every_repository_that_holds_it():
         ("app", "b.py"),
         ("web", "c.py"),
     ]
-    assert snapshot.places("b9") == []
+    assert not snapshot.places("b9")
     assert dict(snapshot.select(["web"]).paths()) == {"c.py": "b1", "d.py": "b2"}
 
 

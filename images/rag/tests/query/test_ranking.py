@@ -1,6 +1,7 @@
 """The ranker: signals and limits."""
 
 from coderag_rag.query.analysis import analyse
+from coderag_rag.query.chunk import Chunk
 from coderag_rag.query.manifest import Place
 from coderag_rag.query.ranking import Candidate, definition_boost, path_boost, rank
 from coderag_rag.query.weights import RANKER
@@ -8,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
+def defining(*symbols, start=1, language="python"):
+    lines = {"start_line": start, "end_line": start + 9}
+    return Chunk.of({"blob": "b", "symbols": symbols, "language": language, **lines})
+
+
 def candidate(path="src/a.py", score=1.0, symbols=("x",), start=1, point=None, language="python"):
     where = Place("app", "main", "c", path)
-    return Candidate(point or f"{path}:{start}", "b", start, start + 9, tuple(symbols), language, where, score=score)
+    chunk = defining(*symbols, start=start, language=language)
+    return Candidate(point or f"{path}:{start}", chunk, where, score=score)
 
 
 def order(query, *candidates, **more):
@@ -28,19 +35,24 @@ def test_the_qualified_name_beats_the_same_last_part_elsewhere():
 
 
 def test_the_last_part_still_counts_when_the_prefix_is_a_module():
-    assert definition_boost(analyse("coderag.plan.build_plan"), ["build_plan"], RANKER) == RANKER.definition
+    assert definition_boost(analyse("coderag.plan.build_plan"), defining("build_plan"), RANKER) == RANKER.definition
 
 
 def test_a_name_inside_a_longer_qualified_one_counts_in_full():
     assert (
-        definition_boost(analyse("WorkQueue.retry"), ["engine.WorkQueue.retry"], RANKER) == RANKER.qualified_definition
+        definition_boost(analyse("WorkQueue.retry"), defining("engine.WorkQueue.retry"), RANKER)
+        == RANKER.qualified_definition
     )
 
 
 def test_words_of_a_symbol_count_in_prose():
     query = analyse("how long does retry wait in the work queue")
-    assert definition_boost(query, ["WorkQueue.retry"], RANKER) > definition_boost(query, ["retry_http"], RANKER) > 0
-    assert definition_boost(query, ["_"], RANKER) == 0
+    assert (
+        definition_boost(query, defining("WorkQueue.retry"), RANKER)
+        > definition_boost(query, defining("retry_http"), RANKER)
+        > 0
+    )
+    assert definition_boost(query, defining("_"), RANKER) == 0
 
 
 def test_path_words_lift_and_an_empty_query_lifts_nothing():

@@ -4,15 +4,17 @@ import json
 
 import httpx
 import pytest
+from coderag_rag.query.chunk import Chunk, Found
 from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.known import KnownChunks
 from coderag_rag.query.manifest import NothingIndexed
 from coderag_rag.query.reader import IndexReader, IndexRefused
-from coderag_rag.query.wire import Near, Point
+from coderag_rag.query.wire import Near
 from coderag_rag.store.filters import both, field
 from qdrant_client import AsyncQdrantClient, models
 
 
-async def over(answer, use):
+async def over(answer, use, known=None):
     client = AsyncQdrantClient(
         url="http://qdrant:6333",
         check_compatibility=False,
@@ -20,7 +22,7 @@ async def over(answer, use):
         headers={"api-key": "key"},
     )
     try:
-        return await use(IndexReader(client))
+        return await use(IndexReader(client, known=known))
     finally:
         await client.close()
 
@@ -80,28 +82,90 @@ async def test_a_chunk_that_is_gone_has_no_text(index, corpus):
     assert await IndexReader(index.client).texts(["00000000-0000-0000-0000-000000000000"]) == {}
 
 
+PAYLOAD = {"blob": "b", "start_line": 1, "end_line": 2, "symbols": ["x"], "language": "python", "text_sha256": "s"}
+WHOLE = ["blob", "start_line", "end_line", "symbols", "within", "language", "text", "text_sha256"]
+LEGS = [
+    Near([0.5], "dense", both(field("kind", "chunk")), 9),
+    Near(models.SparseVector(indices=[3], values=[1.0]), "keyword", both(), 4),
+]
+KIND = {"key": "kind", "match": {"value": "chunk"}}
+ASKED = [
+    {"query": [0.5], "using": "dense", "filter": {"must": [KIND]}, "limit": 9},
+    {"query": {"indices": [3], "values": [1.0]}, "using": "keyword", "filter": {"must": []}, "limit": 4},
+]
+
+
+class Server:
+    """A Qdrant of one collection: the first leg finds every point, the second none."""
+
+    def __init__(self, **payloads):
+        self.payloads, self.asked = payloads, []
+
+    def __call__(self, request):
+        body = json.loads(request.content)
+        self.asked.append((request.url.path.removeprefix("/collections/code-live"), body))
+        return httpx.Response(200, json={"result": self.result(body), "status": "ok", "time": 0})
+
+    def result(self, body):
+        if "ids" in body:
+            return [{"id": one, "payload": self.payloads[one]} for one in body["ids"] if one in self.payloads]
+        with_payload = body["searches"][0]["with_payload"]
+        rows = [{"id": one, "version": 1, "score": 0.5} for one in self.payloads]
+        return [{"points": [row | {"payload": self.payloads[row["id"]]} if with_payload else row for row in rows]},
+                {"points": []}]  # fmt: skip
+
+
+def all_known(**chunks):
+    known = KnownChunks(10_000)
+    known.keep("code-live", {"b"})
+    assert known.add(chunks)
+    known.complete = True
+    return known
+
+
 async def test_all_legs_go_in_one_request_with_their_filters_and_bring_texts():
-    asked = []
+    server = Server(u=PAYLOAD)
+    found = await over(server, lambda reader: reader.all_nearest(LEGS))
+    assert found == [[Found("u", Chunk.of(PAYLOAD), 0.5)], []]
+    searches = [{**one, "with_payload": WHOLE} for one in ASKED]
+    assert server.asked == [("/points/query/batch", {"searches": searches})]
 
-    def answer(request):
-        asked.append((request.url.path, json.loads(request.content)))
-        rows = [
-            {"id": 7, "version": 1, "score": 0.5, "payload": {"blob": "b"}},
-            {"id": "u", "version": 1, "score": 0.4},
-        ]
-        return httpx.Response(200, json={"result": [{"points": rows}, {"points": []}], "status": "ok", "time": 0})
 
-    words = models.SparseVector(indices=[3], values=[1.0])
-    legs = [Near([0.5], "dense", both(field("kind", "chunk")), 9), Near(words, "keyword", both(), 4)]
-    found = await over(answer, lambda reader: reader.all_nearest(legs))
-    assert found == [[Point("7", {"blob": "b"}, 0.5), Point("u", {}, 0.4)], []]
-    [(path, body)] = asked
-    assert path == "/collections/code-live/points/query/batch"
-    whole = ["blob", "start_line", "end_line", "symbols", "within", "language", "text", "text_sha256"]
-    kind = {"key": "kind", "match": {"value": "chunk"}}
-    first = {"query": [0.5], "using": "dense", "filter": {"must": [kind]}, "limit": 9, "with_payload": whole}
-    second = {"query": {"indices": [3], "values": [1.0]}, "using": "keyword", "filter": {"must": []}, "limit": 4}
-    assert body == {"searches": [first, {**second, "with_payload": whole}]}
+async def test_of_chunks_that_are_known_only_the_ids_are_asked_for():
+    server, known = Server(u=PAYLOAD), all_known(u=Chunk.of(PAYLOAD))
+    found = await over(server, lambda reader: reader.all_nearest(LEGS), known)
+    assert found == [[Found("u", Chunk.of(PAYLOAD), 0.5)], []]
+    searches = [{**one, "with_payload": False} for one in ASKED]
+    assert server.asked == [("/points/query/batch", {"searches": searches})]
+
+
+async def test_a_chunk_that_was_written_since_is_read_once_and_then_known():
+    server, known = Server(u=PAYLOAD, new=PAYLOAD), all_known(u=Chunk.of(PAYLOAD))
+    for requests in (2, 3):
+        [first, _] = await over(server, lambda reader: reader.all_nearest(LEGS), known)
+        assert [one.id for one in first] == ["u", "new"]
+        assert len(server.asked) == requests
+    assert server.asked[1] == ("/points", {"ids": ["new"], "with_payload": WHOLE, "with_vector": False})
+
+
+async def test_a_chunk_that_went_away_between_both_requests_is_left_out():
+    server = Server(u=PAYLOAD, gone=None)
+    [first, _] = await over(server, lambda reader: reader.all_nearest(LEGS), all_known(u=Chunk.of(PAYLOAD)))
+    assert [one.id for one in first] == ["u"]
+
+
+async def test_chunks_of_another_collection_are_not_used():
+    server, known = Server(u=PAYLOAD), all_known(u=Chunk.of(PAYLOAD))
+    known.collection = "code-other"
+    await over(server, lambda reader: reader.all_nearest(LEGS), known)
+    assert server.asked[0][1]["searches"][0]["with_payload"] == WHOLE
+
+
+async def test_what_does_not_fit_into_memory_is_found_all_the_same():
+    known = KnownChunks(0)
+    known.complete, known.collection = True, "code-live"
+    [first, _] = await over(Server(u=PAYLOAD), lambda reader: reader.all_nearest(LEGS), known)
+    assert (first, len(known)) == ([Found("u", Chunk.of(PAYLOAD), 0.5)], 0)
 
 
 async def test_texts_are_asked_for_by_id_and_come_without_vectors():

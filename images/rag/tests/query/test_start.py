@@ -6,6 +6,7 @@ import signal
 import pytest
 from coderag_rag import __main__ as program
 from coderag_rag.api.app import build_app
+from coderag_rag.api.container import memory_limit_mib
 from coderag_rag.api.settings import ApiSettings
 from coderag_rag.env import Environment, InvalidSetting
 
@@ -18,6 +19,31 @@ def test_the_defaults_are_those_of_the_contract(settings):
     assert settings.port == 8002
     assert (settings.search.optional, settings.ask.optional) == (2, 30)
     assert settings.search.schedule is None
+
+
+@pytest.mark.parametrize(
+    ("files", "mib"),
+    [
+        ({"memory.max": "1073741824\n"}, 1024),
+        ({"memory.max": "max\n"}, 0),
+        ({"memory/memory.limit_in_bytes": "536870912\n"}, 512),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_memory_limit_is_that_of_the_container(tmp_path, files, mib):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory_limit_mib(tmp_path) == mib
+
+
+def test_chunks_may_take_a_quarter_of_the_container(environment, monkeypatch):
+    monkeypatch.setattr("coderag_rag.api.settings.memory_limit_mib", lambda: 512)
+    assert ApiSettings.read(Environment(environment)).chunk_memory_mib == 128
+    monkeypatch.setattr("coderag_rag.api.settings.memory_limit_mib", lambda: 0)
+    assert ApiSettings.read(Environment(environment)).chunk_memory_mib == 256
+    assert ApiSettings.read(Environment(environment | {"CHUNK_MEMORY_MIB": "7"})).chunk_memory_mib == 7
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Loads the chunks of what is served into memory, and follows the manifests from then on.
+
+A search asks Qdrant for ids alone only once all are here: to fetch a few missing chunks for every search costs more
+than it saves. Until then, and for an index that does not fit, Qdrant sends them with its answer.
+"""
+
+import asyncio
+import gc
+import logging
+import math
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+
+from qdrant_client import models
+
+from coderag_rag.query.chunk import Found
+from coderag_rag.query.guard import DependencyDown
+from coderag_rag.query.known import KnownChunks
+from coderag_rag.query.manifest import NothingIndexed, Snapshot
+from coderag_rag.query.poller import ManifestPoller
+from coderag_rag.query.reader import IndexReader, IndexRefused
+from coderag_rag.store.filters import any_of, batches, both, field
+from coderag_rag.store.schema import CHUNK
+
+logger = logging.getLogger(__name__)
+
+_BLOBS_AT_ONCE = 200
+_FEW = 5 * _BLOBS_AT_ONCE  # beyond it, to look through the whole collection is cheaper than to name blobs
+_MIB = 1024 * 1024
+
+
+class WarmUp:
+    """Keeps the known chunks those of the served manifests."""
+
+    def __init__(self, reader: IndexReader, manifests: ManifestPoller, known: KnownChunks) -> None:
+        self._reader, self._manifests, self._known = reader, manifests, known
+        self._seen = Snapshot()
+        self._blobs: frozenset[str] = frozenset()
+        self._too_many = math.inf  # so many chunks did not fit
+
+    async def run(self, interval: float) -> None:
+        """Look for ever."""
+        while True:
+            try:
+                await self.look()
+            except (DependencyDown, NothingIndexed, IndexRefused) as error:
+                logger.info("chunks are not in memory yet: %s", error)
+            await asyncio.sleep(interval)
+
+    async def look(self) -> None:
+        """Follow the manifests to where they are now; raises what reading the index raises, to be called again."""
+        snapshot = self._manifests.snapshot
+        if snapshot is self._seen or not snapshot.manifests:
+            return
+        chunks = sum(manifest.head.chunks for manifest in snapshot.manifests)
+        if chunks < self._too_many and not await self._follow(snapshot):
+            logger.warning("the chunks do not fit into CHUNK_MEMORY_MIB: searches read those that they need")
+            self._too_many = chunks
+            self._known.give_up()
+        self._seen = snapshot
+
+    async def _follow(self, snapshot: Snapshot) -> bool:
+        """Forget what is not served any more and load what is new; False when it does not fit."""
+        known, blobs = self._known, frozenset(blob for _, blob in snapshot.paths())
+        missing = blobs - self._blobs if known.of(snapshot.collection) is not None else blobs
+        known.keep(snapshot.collection, blobs)
+        async for page in self._pages(snapshot.collection, missing):
+            if not known.add({one.id: one.chunk for one in page if one.chunk.blob in missing}):
+                return False
+        self._blobs = blobs
+        if not known.complete:
+            known.complete = True
+            logger.info("%d chunks in memory, %d MiB", len(known), known.bytes // _MIB)
+            gc.freeze()  # to look through all of them for garbage again and again would stop every search
+        return True
+
+    async def _pages(self, collection: str, blobs: Collection[str]) -> AsyncIterator[Sequence[Found]]:
+        reader = self._reader.at(collection)
+        for where in _filters(blobs):
+            async for page in reader.chunks(where):
+                yield page
+
+
+def _filters(blobs: Collection[str]) -> Iterator[models.Filter]:
+    if len(blobs) > _FEW:
+        yield both(field("kind", CHUNK))
+        return
+    for part in batches(sorted(blobs), _BLOBS_AT_ONCE):
+        yield both(field("kind", CHUNK), any_of("blob", part))
