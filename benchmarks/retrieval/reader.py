@@ -37,6 +37,8 @@ class MemoryReader:
             "symbols": lambda chunk: chunk.piece.symbols,
         }
 
+    holds_only_served = False  # so that every condition is tested
+
     def at(self, _collection: str) -> "MemoryReader":
         """Return this reader: there is one index only."""
         return self

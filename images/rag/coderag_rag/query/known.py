@@ -11,14 +11,17 @@ from coderag_rag.query.chunk import Chunk
 
 
 class KnownChunks:
-    """Chunks of one collection by point id, within a bound of memory. Single-threaded: for one event loop."""
+    """Chunks of one collection by point id, within a bound of memory. Single-threaded: for one event loop.
+
+    `complete`: all that are served are here. `alone`: next to nothing else is in the collection.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._clear("")
 
     def _clear(self, collection: str) -> None:
-        self.collection, self.complete, self.bytes = collection, False, 0
+        self.collection, self.complete, self.alone, self.bytes = collection, False, False, 0
         self._chunks: dict[str, Chunk] = {}
 
     def __len__(self) -> int:

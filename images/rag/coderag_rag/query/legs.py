@@ -11,6 +11,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from qdrant_client import models
+
 from coderag_rag.keyword import query_vector
 from coderag_rag.query.analysis import Query, symbol_spellings
 from coderag_rag.query.chunk import Found
@@ -21,7 +23,8 @@ from coderag_rag.query.mentions import Named, resolve
 from coderag_rag.query.reader import IndexReader, IndexRefused
 from coderag_rag.query.scope import Scope
 from coderag_rag.query.weights import OVERFETCH, Leg
-from coderag_rag.query.wire import Near
+from coderag_rag.query.wire import Near, Vector
+from coderag_rag.store.filters import any_of, both
 from coderag_rag.store.schema import DENSE, KEYWORD
 
 logger = logging.getLogger(__name__)
@@ -51,11 +54,14 @@ class Legs:
 
     async def run(self, query: Query, scope: Scope, effort: Effort) -> LegResults:
         """Run every leg; raises DependencyDown when Qdrant is down."""
-        vector, named = await _side_by_side(self._vector(query, scope, effort), self._path(query, scope))
-        legs = _worded(query, scope)
+        reader = self._reader.at(scope.snapshot.collection)
+        vector, named = await _side_by_side(self._vector(query, scope, effort), self._path(query, scope, reader))
+        # Only chunks have vectors, and where all of them may be found, to test each is a quarter of Qdrant's time.
+        conditions = () if scope.whole and reader.holds_only_served else scope.conditions
+        legs = _worded(query, conditions)
         if vector is not None:
-            legs[Leg.DENSE] = Near(vector, DENSE, scope.where, OVERFETCH[Leg.DENSE])
-        found = await self._found(legs, self._reader.at(scope.snapshot.collection))
+            legs[Leg.DENSE] = _near(Leg.DENSE, vector, DENSE, *conditions)
+        found = await self._found(legs, reader)
         empty: dict[Leg, Points] = {leg: [] for leg in (Leg.KEYWORD, Leg.SYMBOL)}
         degraded = [] if Leg.DENSE in found else [Leg.DENSE.value]
         return LegResults({**empty, Leg.PATH: named or [], **found}, degraded)
@@ -77,25 +83,28 @@ class Legs:
             logger.warning("dense leg left out: %s", error)
         return await self._found({leg: near for leg, near in legs.items() if leg is not Leg.DENSE}, reader)
 
-    async def _path(self, query: Query, scope: Scope) -> Points:
+    async def _path(self, query: Query, scope: Scope, reader: IndexReader) -> Points:
         """Return chunks of the files that the query names, the ones nearest to a named line first."""
         named = resolve(query.files, scope.snapshot) if query.files else []
         if not named:
             return []
-        reader = self._reader.at(scope.snapshot.collection)
         points = await reader.of_blobs([one.blob for one in named], scope.where)
         return _by_place(points, named)[: OVERFETCH[Leg.PATH]]
 
 
-def _worded(query: Query, scope: Scope) -> dict[Leg, Near]:
+def _worded(query: Query, conditions: Sequence[models.Condition]) -> dict[Leg, Near]:
     """Return the legs that need no model: words, and exact names where the query holds any."""
     vector, names = query_vector(query.text), symbol_spellings(query.identifiers)
     if not vector.indices:
         return {}
-    legs = {Leg.KEYWORD: Near(vector, KEYWORD, scope.where, OVERFETCH[Leg.KEYWORD])}
+    legs = {Leg.KEYWORD: _near(Leg.KEYWORD, vector, KEYWORD, *conditions)}
     if names:
-        legs[Leg.SYMBOL] = Near(vector, KEYWORD, scope.with_symbols(names), OVERFETCH[Leg.SYMBOL])
+        legs[Leg.SYMBOL] = _near(Leg.SYMBOL, vector, KEYWORD, *conditions, any_of("symbols", names))
     return legs
+
+
+def _near(leg: Leg, vector: Vector, using: str, *conditions: models.Condition) -> Near:
+    return Near(vector, using, both(*conditions) if conditions else None, OVERFETCH[leg])
 
 
 def _by_place(points: Points, named: Sequence[Named]) -> list[Found]:

@@ -79,6 +79,11 @@ class IndexReader:
         """Return a reader of a collection by its own name; a replaced one stays for a day."""
         return IndexReader(self._client, self._timeout, collection, self._known)
 
+    @property
+    def holds_only_served(self) -> bool:
+        """Whether the collection is known to hold no chunks beside the served ones, a few aside."""
+        return self._known.of(self._collection) is not None and self._known.alone
+
     @cached_property
     def _wire(self) -> Wire:
         return wire_of(self._client, self._collection)
@@ -152,6 +157,10 @@ class IndexReader:
             yield _found(points)
             if offset is None:
                 return
+
+    async def count(self, where: models.Filter) -> int:
+        """Return about how many points match, as the indexes of payloads tell it."""
+        return (await self._answer(self._client.count(self._collection, count_filter=where, exact=False))).count
 
     async def ranges(self, blob: str) -> list[ChunkRange]:
         """Return the chunks of a blob in the order of their lines."""

@@ -30,12 +30,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Scope:
-    """One request's view of the index."""
+    """One request's view of the index. `whole`: it narrows nothing, all that is served may be found."""
 
     snapshot: Snapshot
     conditions: tuple[models.Condition, ...]
     allows_path: Callable[[str], bool]
     by_path: bool
+    whole: bool = False
 
     @classmethod
     def build(cls, served: Snapshot, filters: Filters, permit: Permit = EVERYTHING) -> "Scope":
@@ -51,7 +52,8 @@ class Scope:
             must.append(any_of("language", sorted(name.lower() for name in filters.languages)))
         if filters.paths or snapshot != seen:
             must += _only_blobs(seen, snapshot, allows)
-        return cls(snapshot, tuple(must), allows, bool(filters.paths))
+        whole = snapshot == served and not filters.paths and not filters.languages
+        return cls(snapshot, tuple(must), allows, bool(filters.paths), whole)
 
     @property
     def where(self) -> models.Filter:
@@ -62,10 +64,6 @@ class Scope:
         """Return the places of a blob that this request may see."""
         places = self.snapshot.places(blob)
         return [place for place in places if self.allows_path(place.path)] if self.by_path else places
-
-    def with_symbols(self, symbols: Sequence[str]) -> models.Filter:
-        """Return the filter narrowed to chunks that define one of the symbols."""
-        return both(*self.conditions, any_of("symbols", symbols))
 
 
 def _only_blobs(seen: Snapshot, snapshot: Snapshot, allows: Callable[[str], bool]) -> list[models.Condition]:

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 _BLOBS_AT_ONCE = 200
 _FEW = 5 * _BLOBS_AT_ONCE  # beyond it, to look through the whole collection is cheaper than to name blobs
 _MIB = 1024 * 1024
+_IS_CHUNK = field("kind", CHUNK)
+# Of a repository that is being indexed for the first time nothing may be found yet. While there is more of it than
+# this, Qdrant leaves it out: otherwise it would take places that served chunks should have.
+_FEW_OTHERS = 1.05
 
 
 class WarmUp:
@@ -49,8 +53,15 @@ class WarmUp:
     async def look(self) -> None:
         """Follow the manifests to where they are now; raises what reading the index raises, to be called again."""
         snapshot = self._manifests.snapshot
-        if snapshot is self._seen or not snapshot.manifests:
+        if not snapshot.manifests:
             return
+        if snapshot is not self._seen:
+            await self._advance(snapshot)
+        if self._known.complete:
+            stored = await self._reader.at(self._known.collection).count(both(_IS_CHUNK))
+            self._known.alone = stored <= len(self._known) * _FEW_OTHERS
+
+    async def _advance(self, snapshot: Snapshot) -> None:
         chunks = sum(manifest.head.chunks for manifest in snapshot.manifests)
         if chunks < self._too_many and not await self._follow(snapshot):
             logger.warning("the chunks do not fit into CHUNK_MEMORY_MIB: searches read those that they need")
@@ -82,7 +93,7 @@ class WarmUp:
 
 def _filters(blobs: Collection[str]) -> Iterator[models.Filter]:
     if len(blobs) > _FEW:
-        yield both(field("kind", CHUNK))
+        yield both(_IS_CHUNK)
         return
     for part in batches(sorted(blobs), _BLOBS_AT_ONCE):
-        yield both(field("kind", CHUNK), any_of("blob", part))
+        yield both(_IS_CHUNK, any_of("blob", part))

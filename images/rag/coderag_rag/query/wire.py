@@ -20,7 +20,7 @@ class Near(NamedTuple):
 
     vector: Vector
     using: str
-    where: models.Filter
+    where: models.Filter | None
     limit: int
 
 
@@ -125,8 +125,8 @@ def _asked(leg: Near, payload: Sequence[str]) -> dict[str, Any]:
     return {**asked, "with_payload": list(payload) or False}
 
 
-def _filter(where: models.Filter) -> dict[str, Any]:
-    return where.model_dump(exclude_none=True)
+def _filter(where: models.Filter | None) -> dict[str, Any] | None:
+    return where.model_dump(exclude_none=True) if where else None
 
 
 def _points(rows: Sequence[Mapping[str, Any]]) -> list[Point]:

@@ -1,6 +1,7 @@
 """Filters: on every leg, and again on every place."""
 
 import pytest
+from coderag_rag.query.access import EVERYTHING, Permit
 from coderag_rag.query.manifest import Manifest, Snapshot, UnknownRef
 from coderag_rag.query.reader import IndexReader
 from coderag_rag.query.scope import Filters, Scope
@@ -85,6 +86,26 @@ def test_the_filter_never_leaves_out_what_may_be_seen(refs, paths):
     visible = {blob for _, blob in SERVED.paths() if scope.places(blob)}
     listed = [set(one.match.any) for one in scope.conditions if getattr(one, "key", "") == "blob"]
     assert all(visible <= blobs for blobs in listed)
+
+
+@pytest.mark.parametrize(
+    ("filters", "permit", "whole"),
+    [
+        (Filters(), EVERYTHING, True),
+        (Filters(repositories=["app"]), EVERYTHING, False),
+        (Filters(languages=["python"]), EVERYTHING, False),
+        (Filters(paths=["src"]), EVERYTHING, False),
+        (Filters(refs=["main"]), EVERYTHING, False),
+        (Filters(), Permit.only(["app"]), False),
+    ],
+)
+def test_a_scope_knows_whether_it_narrows_anything(filters, permit, whole):
+    assert Scope.build(SERVED, filters, permit).whole is whole
+
+
+def test_a_ref_that_is_searched_only_by_name_narrows_all_others():
+    served = Snapshot.of([manifest("app", "main", "a.py"), manifest("app", "old", "b.py", default=False)])
+    assert not Scope.build(served, Filters()).whole
 
 
 async def test_an_unknown_ref_is_404_and_names_the_known_ones(service, served):

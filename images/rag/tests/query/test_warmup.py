@@ -13,13 +13,20 @@ def known(service):
     return service.searcher._reader._known
 
 
+class Asked:
+    """What each request for the legs of a search asked for."""
+
+    def __init__(self):
+        self.payloads, self.filters = [], []
+
+
 @pytest.fixture
-def payloads(monkeypatch):
-    """Which fields each request for the legs of a search asked for."""
-    original, asked = LocalWire.nearest, []
+def asked(monkeypatch):
+    original, asked = LocalWire.nearest, Asked()
 
     async def nearest(wire, legs, payload):
-        asked.append(list(payload))
+        asked.payloads.append(list(payload))
+        asked.filters.append([leg.where for leg in legs])
         return await original(wire, legs, payload)
 
     monkeypatch.setattr(LocalWire, "nearest", nearest)
@@ -37,16 +44,14 @@ async def watch(service):
         await one.look()
 
 
-async def test_a_search_finds_the_same_before_and_after_the_chunks_are_in_memory(
-    index, service, corpus, payloads, known
-):
+async def test_a_search_finds_the_same_before_and_after_the_chunks_are_in_memory(index, service, corpus, asked, known):
     await index.serve("app", *corpus.values())
     await watch(service)
     before = await search(service)
     await service.warm_up.look()
     assert (known.complete, len(known)) == (True, len(corpus))
     assert await search(service) == before != []
-    assert [bool(fields) for fields in payloads] == [True, False]
+    assert [bool(fields) for fields in asked.payloads] == [True, False]
 
 
 async def test_a_push_brings_its_chunks_and_takes_those_of_before(served, service, corpus, look, make_file, known):
@@ -65,7 +70,7 @@ async def test_a_push_is_found_before_its_chunks_are_in_memory(served, service, 
 
 
 async def test_while_another_index_goes_live_searches_read_from_qdrant(
-    served, service, corpus, payloads, known, make_index
+    served, service, corpus, asked, known, make_index
 ):
     other = make_index(served.client, "other-identity" * 4)
     await other.create()
@@ -73,21 +78,21 @@ async def test_while_another_index_goes_live_searches_read_from_qdrant(
     await other.go_live()
     await watch(service)
     assert await search(service)
-    assert payloads[-1]
+    assert asked.payloads[-1]
     await service.warm_up.look()
     assert (known.collection, known.complete) == (other.name, True)
     assert await search(service)
-    assert payloads[-1] == []
+    assert asked.payloads[-1] == []
 
 
 @pytest.mark.parametrize("environment", [{"CHUNK_MEMORY_MIB": "0"}], indirect=True)
 async def test_an_index_that_does_not_fit_is_searched_in_qdrant_and_not_loaded_again(
-    served, service, look, caplog, payloads, known, monkeypatch, corpus, make_file
+    served, service, look, caplog, asked, known, monkeypatch, corpus, make_file
 ):
     assert "do not fit into CHUNK_MEMORY_MIB" in " ".join(record.message for record in caplog.get_records("setup"))
     assert (len(known), known.complete) == (0, False)
     assert await search(service)
-    assert payloads[-1]
+    assert asked.payloads[-1]
     read = []
     monkeypatch.setattr(IndexReader, "chunks", lambda *_: read.append(1))
     await served.serve("app", *corpus.values(), make_file("more.py", "more = 1\n"))
@@ -141,6 +146,31 @@ async def test_an_outage_while_loading_is_waited_for(served, service, monkeypatc
 async def test_nothing_indexed_is_nothing_to_load(service, index, look, known):
     await look()
     assert (known.collection, known.complete) == ("", False)
+
+
+async def test_where_all_that_is_stored_is_served_a_search_that_narrows_nothing_has_no_filter(served, service, asked):
+    assert await search(service, "the work queue")
+    assert asked.filters[-1] == [None, None]
+    await service.http.post("/v1/search", json={"query": "the work queue", "languages": ["python"]})
+    assert all({one.key for one in where.must} == {"kind", "repositories", "language"} for where in asked.filters[-1])
+
+
+async def test_a_name_is_still_looked_up_among_what_is_defined(served, service, asked):
+    assert await search(service, "WorkQueue.retry")
+    assert [where and [one.key for one in where.must] for where in asked.filters[-1]] == [None, ["symbols"], None]
+
+
+async def test_chunks_that_are_not_served_take_no_places(served, service, asked, make_file, look, corpus):
+    copies = [make_file(f"{n}.py", corpus["queue"].text + f"# {n}\n", corpus["queue"].symbols) for n in range(80)]
+    before = await search(service)
+    await served.add_chunks("next", copies)
+    await look()
+    assert [hit["path"] for hit in await search(service)] == [hit["path"] for hit in before]
+    assert all(where is not None for where in asked.filters[-1])
+    await served.serve("next", *copies)
+    await look()
+    assert {hit["repository"] for hit in await search(service)} == {"app", "next"}
+    assert asked.filters[-1] == [None, None]
 
 
 async def test_metrics_say_how_many_chunks_are_in_memory(served, service, corpus):
