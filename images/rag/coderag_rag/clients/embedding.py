@@ -6,16 +6,15 @@ whether trying again can help.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import httpx
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
+from coderag_rag.clients.server import JsonServer
 from coderag_rag.clients.transport import WholeAnswers
 from coderag_rag.identity import EmbeddingModel
 
-_JSON = {"content-type": "application/json"}
 InputType = Literal["query", "passage"]
 
 
@@ -55,19 +54,20 @@ class EmbeddingClient:
     ) -> None:
         headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         timeout = httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
-        client = partial(httpx.AsyncClient, base_url=url.rstrip("/"), headers=headers, timeout=timeout, trust_env=False)
-        self._http = client(transport=transport or WholeAnswers())
+        self._kept = transport or WholeAnswers()
         # A connection that is kept leads to a pod that is being replaced until its end; a new one never does.
-        self._anew = client(transport=transport or WholeAnswers(idle_seconds=0))
+        self._new = transport or WholeAnswers(idle_seconds=0)
+        self._server = JsonServer(url, headers, timeout, self._kept)
+        self._anew = JsonServer(url, headers, timeout, self._new)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
-        await self._anew.aclose()
+        await self._kept.aclose()
+        await self._new.aclose()
 
     async def model(self) -> EmbeddingModel:
         """Return the model that a new connection finds; its `model` is the name to send with requests."""
-        body = from_json((await self._request("GET", "/v1/models", http=self._anew)).content)
+        body = from_json((await self._request(self._anew, "GET", "/v1/models")).content)
         try:
             return _model_of(body["data"][0])
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -76,7 +76,7 @@ class EmbeddingClient:
     async def embed(self, texts: Sequence[str], model: str, input_type: InputType) -> Embeddings:
         """Return the L2-normalised vectors of the texts."""
         request = {"model": model, "input": list(texts), "input_type": input_type}
-        body = from_json((await self._request("POST", "/v1/embeddings", request)).content)
+        body = from_json((await self._request(self._server, "POST", "/v1/embeddings", request)).content)
         vectors = [row["embedding"] for row in sorted(body["data"], key=lambda row: row["index"])]
         if len(vectors) != len(texts):
             raise EmbeddingRefused(f"the embedding service gave {len(vectors)} vectors for {len(texts)} texts")
@@ -84,14 +84,13 @@ class EmbeddingClient:
 
     async def alive(self) -> None:
         """Raise unless the service answers its own liveness route."""
-        await self._request("GET", "/healthz")
+        await self._request(self._server, "GET", "/healthz")
 
     async def _request(
-        self, method: str, path: str, body: dict[str, Any] | None = None, http: httpx.AsyncClient | None = None
+        self, server: JsonServer, method: str, path: str, body: dict[str, Any] | None = None
     ) -> httpx.Response:
-        content = to_json(body) if body else None
         try:
-            response = await (http or self._http).request(method, path, headers=_JSON, content=content)
+            response = await server.ask(method, path, body)
         except httpx.HTTPError as error:
             raise EmbeddingUnavailable(f"the embedding service is not reachable: {type(error).__name__}") from error
         if response.status_code == 429 or response.status_code >= 500:

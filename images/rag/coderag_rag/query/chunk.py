@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from sys import getsizeof
+from sys import getsizeof, intern
 from typing import Any, NamedTuple, Self
 
 from coderag_rag.terms import tokens
 
 # Where the strings end: the tuples, the id and its place in a map, the hash and two numbers; then for each symbol.
-_BESIDE_ITS_STRINGS, _OF_A_SYMBOL = 600, 100
+_BESIDE_ITS_STRINGS, _OF_A_SYMBOL = 500, 100
 
 
 class Chunk(NamedTuple):
@@ -36,11 +36,11 @@ class Chunk(NamedTuple):
         """Return the chunk that a payload describes; an index of an older version knows no `within`."""
         symbols = tuple(payload["symbols"])
         return cls(
-            payload["blob"],
+            intern(payload["blob"]),  # many chunks share it
             payload["start_line"],
             payload["end_line"],
             symbols,
-            payload["language"],
+            intern(payload["language"]),
             payload.get("within", ""),
             payload.get("text", ""),
             payload.get("text_sha256", ""),

@@ -51,6 +51,12 @@ def is_changelog(path: str) -> bool:
 
 
 @lru_cache(maxsize=65_536)
+def is_plain(path: str) -> bool:
+    """Whether a path is none of these, as most are: one look instead of four."""
+    return not (is_test(path) or is_vendored(path) or is_generated(path) or is_changelog(path))
+
+
+@lru_cache(maxsize=65_536)
 def path_words(path: str) -> frozenset[str]:
     """Return the search words of a path, its extension left out."""
     return frozenset(tokens(re.sub(r"\.\w+$", "", path)))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from coderag_rag.query.analysis import Query
 from coderag_rag.query.chunk import Chunk
 from coderag_rag.query.manifest import Place
-from coderag_rag.query.places import is_changelog, is_generated, is_test, is_vendored, path_words
+from coderag_rag.query.places import is_changelog, is_generated, is_plain, is_test, is_vendored, path_words
 from coderag_rag.query.weights import RANKER, QueryClass, RankerWeights
 
 File = tuple[str, str, str]  # repository, ref, path
@@ -65,6 +65,8 @@ def path_boost(query: Query, path: str, weights: RankerWeights) -> float:
 
 def demotion(query: Query, path: str, weights: RankerWeights) -> float:
     """Return the factor for tests, lists of past changes, vendored and generated files; 1 for everything else."""
+    if is_plain(path):
+        return 1.0
     factor = 1.0 if query.wants_tests or not is_test(path) else weights.test_file
     factor *= 1.0 if query.wants_changes or not is_changelog(path) else weights.changelog_file
     factor *= weights.vendored_file if is_vendored(path) else 1.0

@@ -1,17 +1,21 @@
-"""The reads of a search, as plain JSON through the client's own REST connection.
+"""The reads of a search, as plain JSON over the connections of the Qdrant client.
 
 The client turns each request and each of a hundred points of an answer into a checked object, which took a third of
 a search's processor time. What is sent here is built by this package and what comes back is read field by field, so the
-checks are worth little. Its connection, keys and errors are used as they are.
+checks are worth little. Errors are the client's.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pydantic_core import to_json
+import httpx
+from pydantic_core import from_json
 from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-_JSON = {"content-type": "application/json"}
+from coderag_rag.clients.qdrant import QdrantClient
+from coderag_rag.clients.server import JsonServer
+
 Vector = Sequence[float] | models.SparseVector
 
 
@@ -46,17 +50,16 @@ class Wire(Protocol):
 
 def wire_of(client: AsyncQdrantClient, collection: str) -> Wire:
     """Return the short way where the client speaks to a server, and its own way where it holds the points itself."""
-    try:
-        return RestWire(client.http.client, collection)
-    except NotImplementedError:
-        return LocalWire(client, collection)
+    if isinstance(client, QdrantClient):
+        return RestWire(client.server, collection)
+    return LocalWire(client, collection)
 
 
 class RestWire:
     """Plain JSON to a server. All legs go in one request, and Qdrant runs them side by side."""
 
-    def __init__(self, api: Any, collection: str) -> None:
-        self._api, self._parameters = api, {"collection_name": collection}
+    def __init__(self, server: JsonServer, collection: str) -> None:
+        self._server, self._collection = server, f"/collections/{collection}"
 
     async def nearest(self, legs: Sequence[Near], payload: Sequence[str]) -> list[list[Point]]:
         """Return the points of each leg, in the order of the legs."""
@@ -76,12 +79,17 @@ class RestWire:
         body = {"ids": list(ids), "with_payload": list(payload), "with_vector": False}
         return _points(await self._post("/points", body))
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        url = "/collections/{collection_name}" + path
-        answer = await self._api.request(
-            type_=Any, method="POST", url=url, path_params=self._parameters, headers=_JSON, content=to_json(body)
-        )
-        return answer["result"]
+    async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        try:
+            answer = await self._server.ask("POST", self._collection + path, body)
+        except httpx.TransportError as error:
+            raise ResponseHandlingException(error) from error
+        if answer.status_code != 200:
+            raise UnexpectedResponse.for_response(answer)
+        try:
+            return from_json(answer.content)["result"]
+        except ValueError as error:
+            raise ResponseHandlingException(error) from error
 
 
 class LocalWire:

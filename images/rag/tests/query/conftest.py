@@ -149,11 +149,6 @@ class LocalQdrant(AsyncQdrantLocal):
     def __init__(self) -> None:
         super().__init__(":memory:")
 
-    @property
-    def http(self) -> Any:
-        """Say as the client does that there is no server."""
-        raise NotImplementedError
-
 
 @pytest.fixture
 def make_qdrant() -> type[LocalQdrant]:

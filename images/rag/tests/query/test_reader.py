@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from coderag_rag.clients.qdrant import connect
 from coderag_rag.query.chunk import Chunk, Found
 from coderag_rag.query.guard import DependencyDown
 from coderag_rag.query.known import KnownChunks
@@ -11,16 +12,11 @@ from coderag_rag.query.manifest import NothingIndexed
 from coderag_rag.query.reader import IndexReader, IndexRefused
 from coderag_rag.query.wire import Near
 from coderag_rag.store.filters import both, field
-from qdrant_client import AsyncQdrantClient, models
+from qdrant_client import models
 
 
 async def over(answer, use, known=None):
-    client = AsyncQdrantClient(
-        url="http://qdrant:6333",
-        check_compatibility=False,
-        transport=httpx.MockTransport(answer),
-        headers={"api-key": "key"},
-    )
+    client = connect("http://qdrant:6333", "key", transport=httpx.MockTransport(answer))
     try:
         return await use(IndexReader(client, known=known))
     finally:
