@@ -36,7 +36,7 @@ class ModelRoute:
         direct = self._direct.get(body["model"])
         ask_gateway = partial(_enter, self._gateway, body, effort, stack)
         if direct is None:
-            return await self._breaker.call(ask_gateway, effort.retrying(nothing_sent))
+            return await self._breaker.call(ask_gateway, partial(effort.retrying, nothing_sent))
         try:
             return await self._breaker.call(ask_gateway)
         except DependencyDown as error:

@@ -104,7 +104,8 @@ class IndexEmbedder:
         limit = effort.deadline.within(effort.optional)
         if not any(self._fitting(snapshot)):
             await self._in_time(self._look_for(snapshot), limit)
-        return await self._breaker.call(partial(self._embed, text, snapshot, limit), effort.retrying(surprise, limit))
+        embed, retrying = partial(self._embed, text, snapshot, limit), partial(effort.retrying, surprise, limit)
+        return await self._breaker.call(embed, retrying)
 
     async def _look_for(self, snapshot: Snapshot) -> None:
         """Look anew, once for each index; raises KnownDown when no service has its model."""

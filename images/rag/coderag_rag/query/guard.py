@@ -71,7 +71,7 @@ class Breaker:
         """Return the error to raise for this dependency without asking it."""
         return KnownDown(self.name, self.detail, self.retry_after)
 
-    async def call(self, attempt: Callable[[], Awaitable[T]], retrying: AsyncRetrying | None = None) -> T:
+    async def call(self, attempt: Callable[[], Awaitable[T]], retrying: Callable[[], AsyncRetrying] | None = None) -> T:
         """Make one call with these retries; DependencyDown is a failure, everything else passes.
 
         While open, the first try is refused unasked. One that has waited asks again: it is as good as a probe, and the
@@ -85,7 +85,7 @@ class Breaker:
             return await attempt()
 
         try:
-            result = await (retrying(guarded) if retrying else guarded())
+            result = await _tried(guarded, retrying)
         except KnownDown:
             raise
         except DependencyDown as error:
@@ -99,3 +99,20 @@ class Breaker:
             self.trip(error.detail)
         else:
             self._failures, self.detail = self._failures + 1, error.detail
+
+
+async def _tried(attempt: Callable[[], Awaitable[T]], retrying: Callable[[], AsyncRetrying] | None) -> T:
+    """Call, and begin the loop of retries only after a failure: around a call that works it costs more than it does."""
+    try:
+        return await attempt()
+    except DependencyDown as error:
+        if retrying is None:
+            raise
+        failures = [error]
+
+    async def again() -> T:
+        if failures:  # the loop's first try was made already
+            raise failures.pop()
+        return await attempt()
+
+    return await retrying()(again)

@@ -27,7 +27,7 @@ class KnownChunks:
     def __len__(self) -> int:
         return len(self._chunks)
 
-    def of(self, collection: str) -> Mapping[str, Chunk] | None:
+    def of(self, collection: str) -> dict[str, Chunk] | None:
         """Return the chunks of a collection once all that are served are known; None before."""
         return self._chunks if self.complete and collection == self.collection else None
 

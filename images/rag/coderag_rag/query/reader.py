@@ -7,7 +7,8 @@ said no, for example for a vector of another model.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, MutableMapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -130,18 +131,16 @@ class IndexReader:
         if known is None:
             return [_found(leg) for leg in await self._answer(self._wire.nearest(legs, _WHOLE))]
         near = await self._answer(self._wire.nearest(legs, ()))
-        chunks = await self._chunks(known, {point.id for leg in near for point in leg})
+        unknown = {point.id for leg in near for point in leg if point.id not in known}
+        chunks: MutableMapping[str, Chunk] = ChainMap(await self._brought(unknown), known) if unknown else known
         return [[Found(point.id, chunks[point.id], point.score) for point in leg if point.id in chunks] for leg in near]
 
-    async def _chunks(self, known: Mapping[str, Chunk], ids: set[str]) -> Mapping[str, Chunk]:
-        """Return the chunks of these ids. What is not known is read: it was written since, or repaired."""
-        chunks = {one: known[one] for one in ids if one in known}
-        if unknown := sorted(ids.difference(chunks)):
-            points = await self._answer(self._wire.retrieve(unknown, _WHOLE))
-            brought = {one.id: one.chunk for one in _found(points)}
-            self._known.add(brought)
-            chunks |= brought
-        return chunks
+    async def _brought(self, unknown: Collection[str]) -> dict[str, Chunk]:
+        """Read chunks that are not known: they were written since, or repaired."""
+        points = await self._answer(self._wire.retrieve(sorted(unknown), _WHOLE))
+        brought = {one.id: one.chunk for one in _found(points)}
+        self._known.add(brought)
+        return brought
 
     async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Found]:
         """Return chunks of blobs without their text, in no order; of very large files only a part."""

@@ -5,6 +5,7 @@ Every leg gets the same filter, and every point that a leg returns is tested aga
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from qdrant_client import models
 
@@ -30,30 +31,42 @@ class Filters:
 
 @dataclass(frozen=True)
 class Scope:
-    """One request's view of the index. `whole`: it narrows nothing, all that is served may be found."""
+    """One request's view of the index: what its permit and repositories let it see, and of that what its refs name.
 
+    `whole`: it narrows nothing, all that is served may be found.
+    """
+
+    seen: Snapshot
     snapshot: Snapshot
-    conditions: tuple[models.Condition, ...]
+    filters: Filters
     allows_path: Callable[[str], bool]
-    by_path: bool
-    whole: bool = False
+    whole: bool
 
     @classmethod
     def build(cls, served: Snapshot, filters: Filters, permit: Permit = EVERYTHING) -> "Scope":
         """Return the scope of a request; raises UnknownRepository, UnknownRef or NothingIndexed."""
         seen = served.permitted(permit).select(filters.repositories)
         snapshot = seen.at(filters.refs)
-        allows = path_matcher(filters.paths)
+        whole = snapshot == served and not filters.paths and not filters.languages
+        return cls(seen, snapshot, filters, path_matcher(filters.paths), whole)
+
+    @property
+    def by_path(self) -> bool:
+        """Whether the request names paths."""
+        return bool(self.filters.paths)
+
+    @cached_property
+    def conditions(self) -> tuple[models.Condition, ...]:
+        """What Qdrant tests of each point; made when first asked for, as a search that narrows nothing has no use."""
         must: list[models.Condition] = [
             field("kind", CHUNK),
-            any_of("repositories", sorted(snapshot.names)),
+            any_of("repositories", sorted(self.snapshot.names)),
         ]
-        if filters.languages:
-            must.append(any_of("language", sorted(name.lower() for name in filters.languages)))
-        if filters.paths or snapshot != seen:
-            must += _only_blobs(seen, snapshot, allows)
-        whole = snapshot == served and not filters.paths and not filters.languages
-        return cls(snapshot, tuple(must), allows, bool(filters.paths), whole)
+        if self.filters.languages:
+            must.append(any_of("language", sorted(name.lower() for name in self.filters.languages)))
+        if self.filters.paths or self.snapshot != self.seen:
+            must += _only_blobs(self.seen, self.snapshot, self.allows_path)
+        return tuple(must)
 
     @property
     def where(self) -> models.Filter:

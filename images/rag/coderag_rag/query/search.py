@@ -56,7 +56,7 @@ class Searcher:
         with self.admission.one_more(judged=effort.schedule is None):
             try:
                 async with effort.deadline.cut():
-                    return await self._qdrant.call(look_up, effort.retrying(any_failure))
+                    return await self._qdrant.call(look_up, partial(effort.retrying, any_failure))
             except TimeoutError:
                 raise DependencyDown(QDRANT, "the search was not complete in time") from None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from coderag_rag.query.access import Permit
@@ -41,6 +42,6 @@ async def guarded(qdrant: Breaker, effort: Effort, look_up: Callable[[], Awaitab
     """Read from Qdrant, once more where it is worth it; raises DependencyDown when the time is over."""
     try:
         async with effort.deadline.cut():
-            return await qdrant.call(look_up, effort.retrying(any_failure))
+            return await qdrant.call(look_up, partial(effort.retrying, any_failure))
     except TimeoutError:
         raise DependencyDown(QDRANT, "the read was not complete in time") from None

@@ -1,6 +1,7 @@
 """Breakers and watches: who waits, who does not, and how a dependency comes back."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from coderag_rag.query.guard import Breaker, DependencyDown, KnownDown
@@ -34,7 +35,7 @@ def once_more():
 
 async def test_an_error_that_a_retry_mends_is_not_held_against_anybody():
     breaker, calls = Breaker("qdrant"), Calls(unreachable())
-    assert await breaker.call(calls, once_more()) == "fine"
+    assert await breaker.call(calls, once_more) == "fine"
     assert calls.made == 2
     assert breaker.state == "closed"
 
@@ -42,9 +43,9 @@ async def test_an_error_that_a_retry_mends_is_not_held_against_anybody():
 async def test_a_connection_error_opens_the_breaker_and_then_nobody_waits():
     breaker, calls = Breaker("qdrant", retry_after=7), Calls(unreachable(), unreachable())
     with pytest.raises(DependencyDown, match="not reachable"):
-        await breaker.call(calls, once_more())
+        await breaker.call(calls, once_more)
     with pytest.raises(KnownDown) as caught:
-        await breaker.call(calls, once_more())
+        await breaker.call(calls, once_more)
     assert calls.made == 2
     assert (caught.value.retry_after, caught.value.nothing_sent) == (7, True)
     assert breaker.state == "open"
@@ -53,7 +54,7 @@ async def test_a_connection_error_opens_the_breaker_and_then_nobody_waits():
 async def test_a_try_that_has_waited_asks_again_and_closes_the_breaker():
     breaker, calls = Breaker("qdrant"), Calls()
     breaker.trip("not reachable")
-    assert await breaker.call(calls, RetryPolicy(2, 0, 0).retrying(DependencyDown)) == "fine"
+    assert await breaker.call(calls, partial(RetryPolicy(2, 0, 0).retrying, DependencyDown)) == "fine"
     assert (calls.made, breaker.state) == (1, "closed")
 
 

@@ -1,6 +1,7 @@
 """The arithmetic of deadlines and retries, against whatever happens."""
 
 import asyncio
+from functools import partial
 
 import httpx
 import pytest
@@ -62,7 +63,7 @@ def test_no_sequence_of_failures_exceeds_deadline_or_tries(virtually, outcomes, 
         effort = Patience(seconds, 1, schedule).begin()
         try:
             async with effort.deadline.cut():
-                await Breaker("qdrant").call(attempt, effort.retrying(any_failure))
+                await Breaker("qdrant").call(attempt, partial(effort.retrying, any_failure))
         except (DependencyDown, TimeoutError):
             pass
         return now()
