@@ -31,9 +31,9 @@ class KnownChunks:
         """Return the chunks of a collection once all that are served are known; None before."""
         return self._chunks if self.complete and collection == self.collection else None
 
-    def add(self, found: Mapping[str, Chunk]) -> bool:
-        """Keep these chunks too; False when there is no room for all of them."""
-        for point, chunk in found.items():
+    def add(self, collection: str, found: Mapping[str, Chunk]) -> bool:
+        """Keep these chunks too, if they are of this collection; False when there is no room for all of them."""
+        for point, chunk in found.items() if collection == self.collection else ():
             if point not in self._chunks:
                 if self.bytes + chunk.size > self._most:
                     return False

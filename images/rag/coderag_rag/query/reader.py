@@ -139,7 +139,7 @@ class IndexReader:
         """Read chunks that are not known: they were written since, or repaired."""
         points = await self._answer(self._wire.retrieve(sorted(unknown), _WHOLE))
         brought = {one.id: one.chunk for one in _found(points)}
-        self._known.add(brought)
+        self._known.add(self._collection, brought)
         return brought
 
     async def of_blobs(self, blobs: Sequence[str], where: models.Filter) -> list[Found]:

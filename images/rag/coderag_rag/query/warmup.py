@@ -75,7 +75,7 @@ class WarmUp:
         missing = blobs - self._blobs if known.of(snapshot.collection) is not None else blobs
         known.keep(snapshot.collection, blobs)
         async for page in self._pages(snapshot.collection, missing):
-            if not known.add({one.id: one.chunk for one in page if one.chunk.blob in missing}):
+            if not known.add(snapshot.collection, {one.id: one.chunk for one in page if one.chunk.blob in missing}):
                 return False
         self._blobs = blobs
         if not known.complete:

@@ -14,7 +14,7 @@ def chunk(blob="b", text="x", symbols=()):
 def known(most=1_000_000, collection="code-a", blobs=("b",), **chunks):
     made = KnownChunks(most)
     made.keep(collection, set(blobs))
-    made.add(chunks)
+    made.add(collection, chunks)
     return made
 
 
@@ -33,6 +33,12 @@ def test_another_collection_begins_anew():
     assert (len(some), some.bytes, some.complete) == (0, 0, False)
 
 
+def test_what_an_earlier_request_read_of_another_collection_is_not_kept():
+    some = known()
+    assert some.add("code-old", {"one": chunk()})
+    assert len(some) == 0
+
+
 def test_what_is_served_no_longer_is_forgotten():
     some = known(blobs=("b", "c"), one=chunk("b"), two=chunk("c"))
     some.keep("code-a", {"c"})
@@ -41,8 +47,9 @@ def test_what_is_served_no_longer_is_forgotten():
 
 def test_an_index_that_does_not_fit_is_given_up_and_leaves_nothing_behind():
     some = KnownChunks(chunk().size)
-    assert some.add({"one": chunk()})
-    assert not some.add({"two": chunk()})
+    some.keep("code-a", {"b"})
+    assert some.add("code-a", {"one": chunk()})
+    assert not some.add("code-a", {"two": chunk()})
     some.complete = True
     some.give_up()
     assert (len(some), some.bytes, some.complete) == (0, 0, False)
@@ -50,7 +57,7 @@ def test_an_index_that_does_not_fit_is_given_up_and_leaves_nothing_behind():
 
 def test_the_same_chunk_counts_once():
     some = known(one=chunk())
-    assert some.add({"one": chunk()})
+    assert some.add("code-a", {"one": chunk()})
     assert some.bytes == chunk().size
 
 
@@ -65,7 +72,7 @@ def test_the_bytes_are_those_of_what_is_kept_and_never_more_than_allowed(steps):
     some = known(3_000)
     for step in steps:
         if step[0] == "add":
-            some.add({step[1]: chunk(step[1], step[2])})
+            some.add("code-a", {step[1]: chunk(step[1], step[2])})
         else:
             some.keep("code-a", step[1])
     some.complete = True

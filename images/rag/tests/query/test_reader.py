@@ -114,7 +114,7 @@ class Server:
 def all_known(**chunks):
     known = KnownChunks(10_000)
     known.keep("code-live", {"b"})
-    assert known.add(chunks)
+    assert known.add("code-live", chunks)
     known.complete = True
     return known
 
