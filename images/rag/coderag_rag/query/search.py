@@ -71,21 +71,18 @@ class Searcher:
 
     async def _with_texts(self, candidates: Sequence[Candidate], collection: str) -> list[Hit]:
         """Return the hits. The leg of named files brings no texts; of a point that is gone by now there is none."""
-        bare = [item.point for item in candidates if not item.chunk.text_sha256]
-        texts = await self._reader.at(collection).texts(bare) if bare else {}
-        texts |= {
-            item.point: (item.chunk.text, item.chunk.text_sha256) for item in candidates if item.chunk.text_sha256
-        }
-        return [_hit(item, *texts[item.point]) for item in candidates if item.point in texts]
+        texts = {one.point: (one.chunk.text, one.chunk.text_sha256) for one in candidates if one.chunk.text_sha256}
+        bare = [one.point for one in candidates if one.point not in texts]
+        texts |= await self._reader.at(collection).texts(bare) if bare else {}
+        return [_hit(one, *texts[one.point]) for one in candidates if one.point in texts]
 
 
 def order(query: Query, scope: Scope, legs: Mapping[Leg, Points]) -> list[Candidate]:
     """Return the served points of all legs in their final order."""
     found = {point.id: point for points in legs.values() for point in points}
     places = {blob: scope.places(blob) for blob in {point.chunk.blob for point in found.values()}}
-    worth = {
-        leg: [one for one in _worth(leg, points) if places[found[one[0]].chunk.blob]] for leg, points in legs.items()
-    }
+    served = {point for point, one in found.items() if places[one.chunk.blob]}
+    worth = {leg: [one for one in _worth(leg, points) if one[0] in served] for leg, points in legs.items()}
     fused = fuse(worth, LEG_WEIGHTS[query.kind], definitions_in_parts(found.values()))
     scored = []
     for point, score in fused:

@@ -47,7 +47,9 @@ class WarmUp:
             try:
                 await self.look()
             except (DependencyDown, NothingIndexed, IndexRefused) as error:
-                logger.info("chunks are not in memory yet: %s", error)
+                logger.debug("the chunks in memory do not follow: %s", error)  # what is down is told by its watch
+            except Exception:  # searches read what they need; the next look may do better
+                logger.exception("the chunks in memory do not follow")
             await asyncio.sleep(interval)
 
     async def look(self) -> None:

@@ -115,7 +115,10 @@ async def test_a_large_index_is_read_whole_and_a_push_by_its_blobs(index, servic
     assert {one.blob for one in known.of(index.name).values()} == {file.blob for file in [*files, *more]}
 
 
-async def test_an_outage_while_loading_is_waited_for(served, service, monkeypatch, corpus, caplog, known):
+@pytest.mark.parametrize("error", [DependencyDown("qdrant", "not reachable"), KeyError("start_line")])
+async def test_what_goes_wrong_while_loading_is_told_and_tried_again(
+    served, service, monkeypatch, corpus, caplog, known, error
+):
     known.give_up()
     service.warm_up._seen = None
     original, tries, loaded = IndexReader.chunks, [], asyncio.Event()
@@ -124,7 +127,7 @@ async def test_an_outage_while_loading_is_waited_for(served, service, monkeypatc
     def chunks(reader, where):
         tries.append(1)
         if len(tries) == 1:
-            raise DependencyDown("qdrant", "not reachable")
+            raise error
         return original(reader, where)
 
     monkeypatch.setattr(IndexReader, "chunks", chunks)
@@ -134,13 +137,14 @@ async def test_an_outage_while_loading_is_waited_for(served, service, monkeypatc
         loaded.set()
 
     monkeypatch.setattr(service.warm_up, "look", look_and_say)
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
     task = asyncio.create_task(service.warm_up.run(0.001))
     async with asyncio.timeout(10):
         await loaded.wait()
     task.cancel()
     assert (known.complete, len(known)) == (True, len(corpus))
-    assert "chunks are not in memory yet: qdrant: not reachable" in caplog.text
+    assert "the chunks in memory do not follow" in caplog.text
+    assert str(error) in caplog.text
 
 
 async def test_nothing_indexed_is_nothing_to_load(service, index, look, known):
