@@ -1,7 +1,8 @@
 """How well the search finds what it is asked for, beside what one would build first, in the same run.
 
 Three sets: docstring to function (packages and rules in retrieval/definition.toml), commit to files (histories in
-retrieval/histories.toml, asked of the state before each commit), and Korean questions about this repository. Ours is
+retrieval/histories.toml, asked of the state before each commit), and Korean questions (about this repository, and about
+two of the histories). Ours is
 the search service's own code over an index in memory, exact where Qdrant is exact, with the image's int8 model.
 
     python benchmarks/retrieval.py [--set SET]... [--part tuning|test] [--histories FOLDER] [--record FILE]
@@ -50,8 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "commits" in chosen:
         verdicts += _commits(options.histories, vectors, record)
     if "korean" in chosen:
-        record["korean"] = found = korean.run(ROOT, vectors, _say)
-        print(f"\n### Korean\n\n{summary(found, list(found[korean.OURS]), korean.OURS)}\n", flush=True)
+        _korean(options.histories or BUILD / "histories", vectors, record)
     if options.record:
         options.record.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     for text, reached in verdicts:
@@ -104,6 +104,16 @@ def _commits(folder: Path | None, vectors: Vectors, record: dict[str, object]) -
     gain = compare(column(figures[histories.OURS], everything), column(figures[histories.CODE], everything)).difference
     text = f"better than {histories.CODE}, lower bound above 0: {gain.value:+.3f}, lower bound {gain.low:+.3f}"
     return [(text, gain.low > 0)]
+
+
+def _korean(clones: Path, vectors: Vectors, record: dict[str, object]) -> None:
+    lexicon = korean.make_lexicon(BUILD)
+    record["korean"] = found = korean.run(ROOT, vectors, lexicon, _say)
+    print(f"\n### Korean, this repository\n\n{summary(found, list(found[korean.OURS]), korean.OURS)}\n", flush=True)
+    if chosen := korean.run_choosing(clones, vectors, lexicon, _say):
+        record["korean, choosing"] = chosen
+        table = summary(chosen, list(chosen[korean.OURS]), korean.OURS)
+        print(f"\n### Korean, what the lexicon's numbers were chosen on\n\n{table}\n", flush=True)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -26,8 +26,13 @@ FORBIDDEN = re.compile(r"https?://|file://|--index-url|--find-links")
 def read_dependencies(pyproject: str, *groups: str) -> list[str]:
     """Return what a pyproject needs to run, and what its dependency groups add (groups it lacks add nothing)."""
     document = tomllib.loads(Path(pyproject).read_text())
-    extra = document.get("dependency-groups", {})
-    return [*document["project"].get("dependencies", []), *(item for group in groups for item in extra.get(group, []))]
+    return [*document["project"].get("dependencies", []), *read_groups(pyproject, *groups)]
+
+
+def read_groups(pyproject: str, *groups: str) -> list[str]:
+    """Return what dependency groups of a pyproject hold (groups it lacks hold nothing)."""
+    known = tomllib.loads(Path(pyproject).read_text()).get("dependency-groups", {})
+    return [item for group in groups for item in known.get(group, [])]
 
 
 def compile_lock(name: str, dependencies: list[str], constraint: str | None = None) -> None:
@@ -56,6 +61,7 @@ def main() -> None:
     for name, path in PARTS.items():
         compile_lock(name, read_dependencies(path), constraint="dev")
     compile_lock("embedding-build", read_dependencies(PARTS["embedding"], "build"), constraint="dev")
+    compile_lock("rag-lexicon", read_groups(PARTS["rag"], "build"), constraint="dev")
     compile_lock("gateway", read_dependencies(GATEWAY))
     compile_lock("gateway-test", read_dependencies(GATEWAY, "test"))
 

@@ -6,7 +6,7 @@ Files are read and prepared as the ingestion worker does it; what two states sha
 import subprocess
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,10 +80,10 @@ def run(history: History, folder: Path, vectors: Vectors, say: Callable[[str], N
 
 
 class States:
-    """The trees of one repository as corpora; every file is read and prepared once."""
+    """The trees of one repository as corpora, without some paths; every file is read and prepared once."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._git, self._name = ["git", "-C", str(folder)], name
+    def __init__(self, folder: Path, name: str, without: Collection[str] = ()) -> None:
+        self._git, self._name, self._without = ["git", "-C", str(folder)], name, frozenset(without)
         self._prepared: dict[tuple[str, str], Document] = {}
         self._counts: dict[str, Counter[str]] = {}
 
@@ -111,7 +111,7 @@ class States:
         for row in tree.stdout.decode("utf-8", "replace").split("\0")[:-1]:
             about, path = row.split("\t", 1)
             mode, _, blob, size = about.split()
-            if mode in ("100644", "100755") and not skip_by_name(path, int(size)):
+            if mode in ("100644", "100755") and path not in self._without and not skip_by_name(path, int(size)):
                 yield blob, path
 
     def _read(self, files: Sequence[tuple[str, str]]) -> None:

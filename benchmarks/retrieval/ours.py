@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from coderag_rag.query.analysis import Query
 from coderag_rag.query.effort import Effort, Patience
 from coderag_rag.query.guard import Breaker
 from coderag_rag.query.hits import Hit
+from coderag_rag.query.lexicon import NO_LEXICON, Lexicon
 from coderag_rag.query.manifest import Snapshot
 from coderag_rag.query.search import Searcher, SearchRequest
 
@@ -28,8 +30,8 @@ class _KnownVectors:
     def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
         self._vectors = vectors
 
-    async def embed_query(self, text: str, _snapshot: Snapshot, effort: Effort) -> list[float]:
-        return list(self._vectors[text])
+    async def embed_query(self, query: Query, _snapshot: Snapshot, effort: Effort) -> list[float]:
+        return list(self._vectors[query.english])  # the model knows English only
 
 
 class Ours:
@@ -41,6 +43,7 @@ class Ours:
         dense: Matrix,
         queries: Mapping[str, Sequence[float]],
         unit: Callable[[Hit], str] | None = None,
+        lexicon: Lexicon = NO_LEXICON,
     ) -> None:
         reader = MemoryReader(corpus.chunks, dense)
         self._units = {(chunk.blob, chunk.start_line): chunk.unit for chunk in corpus.chunks}
@@ -50,6 +53,7 @@ class Ours:
             _KnownVectors(queries),
             _Manifests(corpus.snapshot),
             Breaker("memory"),  # type: ignore[arg-type]
+            lexicon,
         )
 
     def search_all(self, queries: Sequence[str], limit: int = 10) -> list[list[str]]:

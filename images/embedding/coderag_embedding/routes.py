@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from coderag_embedding import exchange
 from coderag_embedding.answer import render_answer
 from coderag_embedding.auth import key_check
+from coderag_embedding.catalogue import CATALOGUE
 from coderag_embedding.errors import ApiError
 from coderag_embedding.manager import LoadFailedError, Status
 from coderag_embedding.model import Model
@@ -86,9 +87,16 @@ def _what_serves(service: Service) -> str:
 
 
 def _describe(model: Model) -> dict[str, Any]:
-    """Everything that decides what a vector means: an index is only searched with the values it was built under."""
+    """Everything that decides what a vector means: an index is only searched with the values it was built under.
+
+    And beside it which languages the model knows: null where that is not known.
+    """
     manifest = model.manifest
     fields = manifest.model_dump(
         include={"revision", "dimensions", "max_tokens", "pooling", "query_prompt", "passage_prompt"}
     )
-    return {"id": manifest.name, "object": "model", "owned_by": "coderag", "precision": model.precision, **fields}
+    known = CATALOGUE.get(manifest.name)
+    return {
+        "id": manifest.name, "object": "model", "owned_by": "coderag", "precision": model.precision, **fields,
+        "multilingual": known.multilingual if known else None,
+    }  # fmt: skip

@@ -46,8 +46,16 @@ async def test_the_model_list_has_everything_that_an_identity_is_made_of(client)
     (model,) = (await client.get("/v1/models")).json()["data"]
     assert model == {
         "id": "tiny", "object": "model", "owned_by": "coderag", "revision": "r1", "dimensions": 4, "max_tokens": 8,
-        "pooling": "mean", "precision": "int8", "query_prompt": "", "passage_prompt": "",
+        "pooling": "mean", "precision": "int8", "query_prompt": "", "passage_prompt": "", "multilingual": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "multilingual"), [("all-MiniLM-L6-v2", False), ("KURE-v1", True)])
+async def test_the_model_list_says_whether_a_known_model_is_multilingual(serving, model_factory, name, multilingual):
+    async with serving(lambda: model_factory(name=name), MODEL_NAME=name) as client:
+        await client.service.manager.load()
+        (model,) = (await client.get("/v1/models")).json()["data"]
+    assert model["multilingual"] is multilingual
 
 
 async def test_another_model_is_not_found_and_the_served_one_is_named(client):

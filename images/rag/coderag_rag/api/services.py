@@ -101,7 +101,7 @@ class Services:
         known = KnownChunks(settings.chunk_memory_mib * _MIB)
         reader = IndexReader(clients.qdrant, settings.qdrant.timeout, known=known)
         self.warm_up = WarmUp(reader, self.manifests, known)
-        self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant)
+        self.searcher = Searcher(reader, self.embedder, self.manifests, qdrant, settings.lexicon)
         self.metrics.show_running(self.searcher.admission)
         self.metrics.show_known(known)
         self.scanner = Scanner(reader, self.manifests, qdrant)

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from coderag_rag.answer.answerer import AnswerLimits
 from coderag_rag.api.container import memory_limit_mib
 from coderag_rag.env import Environment, InvalidSetting
 from coderag_rag.query.effort import Patience
+from coderag_rag.query.lexicon import NO_LEXICON, InvalidLexicon, Lexicon
 from coderag_rag.query.links import HostKind, Remote
 from coderag_rag.settings import EmbeddingSettings, QdrantSettings
 
@@ -77,6 +79,16 @@ def _remote(where: str, row: object, remedy: str) -> Remote:
     return Remote(fields["url"], HostKind(kind) if kind else None)
 
 
+def read_lexicon(name: str) -> Lexicon:
+    """Read the file that KOREAN_LEXICON names; none where it names none."""
+    try:
+        return Lexicon.read(Path(name)) if name else NO_LEXICON
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting("KOREAN_LEXICON", f"cannot be read: {error}", "name a readable file, or none") from None
+    except InvalidLexicon as error:
+        raise InvalidSetting("KOREAN_LEXICON", str(error), "build it with python -m coderag_lexicon.build") from None
+
+
 @dataclass(frozen=True)
 class ApiSettings:
     """Everything the search service needs to start."""
@@ -93,6 +105,7 @@ class ApiSettings:
     ask: Patience
     chunk_memory_mib: int
     remotes: Mapping[str, Remote] = field(default_factory=dict)
+    lexicon: Lexicon = NO_LEXICON
 
     @classmethod
     def read(cls, env: Environment) -> Self:
@@ -117,4 +130,5 @@ class ApiSettings:
             ask=Patience(ask_seconds, min(embedding.timeout, ask_seconds * _ASK_SHARE), qdrant.schedule),
             chunk_memory_mib=env.integer("CHUNK_MEMORY_MIB", memory_limit_mib() // 4 or _CHUNK_MEMORY_MIB),
             remotes=read_remotes(env.text("REPOSITORY_URLS", "{}")),
+            lexicon=read_lexicon(env.text("KOREAN_LEXICON", "")),
         )

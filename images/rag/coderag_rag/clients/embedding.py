@@ -6,7 +6,7 @@ whether trying again can help.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 from pydantic_core import from_json
@@ -32,6 +32,13 @@ class EmbeddingUnavailable(EmbeddingError):  # noqa: N818 - reads as the state i
 
 class EmbeddingRefused(EmbeddingError):  # noqa: N818 - reads as the state it names
     """The request itself was refused, for example for a wrong key: trying again cannot help."""
+
+
+class ServedModel(NamedTuple):
+    """The model that a service runs. What it knows of languages is no part of an index's identity."""
+
+    model: EmbeddingModel
+    english_only: bool
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,15 @@ class EmbeddingClient:
 
     async def model(self) -> EmbeddingModel:
         """Return the model that a new connection finds; its `model` is the name to send with requests."""
+        return (await self.served()).model
+
+    async def served(self) -> ServedModel:
+        """Return the model that a new connection finds, and whether it knows no language but English."""
         body = from_json((await self._request(self._anew, "GET", "/v1/models")).content)
         try:
-            return _model_of(body["data"][0])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+            row = body["data"][0]
+            return ServedModel(_model_of(row), row.get("multilingual") is False)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise EmbeddingRefused(f"the embedding service's /v1/models lacks {error}") from error
 
     async def embed(self, texts: Sequence[str], model: str, input_type: InputType) -> Embeddings:

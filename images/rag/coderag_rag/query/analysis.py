@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from coderag_rag.query.lexicon import NO_LEXICON, Lexicon
 from coderag_rag.query.mentions import Mention, mentions, whole_path
 from coderag_rag.query.weights import QueryClass
 from coderag_rag.terms import SMALL_WORDS, tokens
@@ -37,6 +38,7 @@ class Query:
     """A query, read once and used by every step of the search."""
 
     text: str
+    english: str  # the text with its Korean words in English, for what knows English only
     kind: QueryClass
     identifiers: tuple[str, ...]
     words: frozenset[str]
@@ -44,19 +46,24 @@ class Query:
     wants_changes: bool
     files: tuple[Mention, ...] = ()
 
+    @property
+    def bilingual(self) -> str:
+        """The words of the text, and those that its Korean words are in English."""
+        return self.text if self.english == self.text else f"{self.text}\n{self.english}"
+
     @cached_property
     def last_names(self) -> frozenset[str]:
         """The last part of each identifier: `C` of `a.B.C`."""
         return frozenset(name.rpartition(".")[2] for name in self.identifiers)
 
 
-def analyse(text: str) -> Query:
+def analyse(text: str, lexicon: Lexicon = NO_LEXICON) -> Query:
     """Read a query."""
-    kind = classify(text)
-    words = frozenset(tokens(text)) - SMALL_WORDS
+    kind, english = classify(text), lexicon.english(text)
     files = tuple(mentions(text, kind))
     tests, changes = bool(_TEST_WORDS.search(text)), bool(_CHANGE_WORDS.search(text))
-    return Query(text, kind, _identifiers(text, kind), words, tests, changes, files)
+    words = frozenset(tokens(text)).union(() if english == text else tokens(english)) - SMALL_WORDS
+    return Query(text, english, kind, _identifiers(text, kind), words, tests, changes, files)
 
 
 def classify(text: str) -> QueryClass:

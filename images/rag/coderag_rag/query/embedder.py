@@ -14,9 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from coderag_rag.clients.embedding import EmbeddingClient, EmbeddingError, EmbeddingRefused, EmbeddingUnavailable
+from coderag_rag.clients.embedding import (
+    EmbeddingClient,
+    EmbeddingError,
+    EmbeddingRefused,
+    EmbeddingUnavailable,
+    ServedModel,
+)
 from coderag_rag.deadline import Deadline
-from coderag_rag.identity import EmbeddingModel, index_identity
+from coderag_rag.identity import index_identity
+from coderag_rag.query.analysis import Query
 from coderag_rag.query.effort import Effort, surprise
 from coderag_rag.query.guard import Breaker, DependencyDown, KnownDown
 from coderag_rag.query.manifest import Snapshot
@@ -34,11 +41,13 @@ class Running(NamedTuple):
     model: str
     described: dict[str, Any]
     identity: str
+    english_only: bool
 
     @classmethod
-    def of(cls, service: EmbeddingClient, model: EmbeddingModel) -> "Running":
+    def of(cls, service: EmbeddingClient, served: ServedModel) -> "Running":
         """Return what heads are compared with."""
-        return cls(service, model.model, asdict(model), index_identity(model))
+        model = served.model
+        return cls(service, model.model, asdict(model), index_identity(model), served.english_only)
 
     def has_built(self, head: HeadPayload) -> bool:
         """Whether vectors of this model can be compared with those that the head's index holds."""
@@ -85,7 +94,7 @@ class IndexEmbedder:
     async def _learn(self, service: EmbeddingClient) -> EmbeddingError | None:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                self._running[service] = Running.of(service, await service.model())
+                self._running[service] = Running.of(service, await service.served())
         except EmbeddingError as error:
             return error
         except TimeoutError:
@@ -97,14 +106,14 @@ class IndexEmbedder:
         known = (self._running[service] for service in self._services if service in self._running)
         return (one for one in known if all(one.has_built(manifest.head) for manifest in snapshot.manifests))
 
-    async def embed_query(self, text: str, snapshot: Snapshot, effort: Effort) -> list[float]:
+    async def embed_query(self, query: Query, snapshot: Snapshot, effort: Effort) -> list[float]:
         """Return the vector of a query over these manifests; raises DependencyDown when there is none in time."""
         if not self._running:
             raise self._breaker.down()
         limit = effort.deadline.within(effort.optional)
         if not any(self._fitting(snapshot)):
             await self._in_time(self._look_for(snapshot), limit)
-        embed, retrying = partial(self._embed, text, snapshot, limit), partial(effort.retrying, surprise, limit)
+        embed, retrying = partial(self._embed, query, snapshot, limit), partial(effort.retrying, surprise, limit)
         return await self._breaker.call(embed, retrying)
 
     async def _look_for(self, snapshot: Snapshot) -> None:
@@ -116,8 +125,8 @@ class IndexEmbedder:
             self._missed = snapshot.collection
         raise KnownDown(EMBEDDING, "the index was built by another model; it is being rebuilt")
 
-    async def _embed(self, text: str, snapshot: Snapshot, limit: Deadline) -> list[float]:
-        return await self._in_time(self._vector(text, snapshot), limit)
+    async def _embed(self, query: Query, snapshot: Snapshot, limit: Deadline) -> list[float]:
+        return await self._in_time(self._vector(query, snapshot), limit)
 
     async def _in_time(self, work: Coroutine[Any, Any, T], limit: Deadline) -> T:
         try:
@@ -128,13 +137,14 @@ class IndexEmbedder:
         except TimeoutError:
             raise DependencyDown(EMBEDDING, "no answer in time") from None
 
-    async def _vector(self, text: str, snapshot: Snapshot) -> list[float]:
+    async def _vector(self, query: Query, snapshot: Snapshot) -> list[float]:
         """Ask one service after the other; one that refuses may have been replaced by one with another model."""
         asked: list[Running] = []
         failure: EmbeddingError | None = None
         while one := next((one for one in self._fitting(snapshot) if one not in asked), None):
             asked.append(one)
             try:
+                text = query.english if one.english_only else query.text
                 return (await one.service.embed([text], one.model, "query")).vectors[0]
             except EmbeddingRefused as error:
                 failure = error

@@ -35,7 +35,7 @@ Points = Sequence[Found]
 class QueryEmbedder(Protocol):
     """Turns a query into a vector of the model that a snapshot's index was built by; raises DependencyDown."""
 
-    async def embed_query(self, text: str, snapshot: Snapshot, effort: Effort) -> list[float]: ...
+    async def embed_query(self, query: Query, snapshot: Snapshot, effort: Effort) -> list[float]: ...
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Legs:
 
     async def _vector(self, query: Query, scope: Scope, effort: Effort) -> list[float] | None:
         try:
-            return await self._embedder.embed_query(query.text, scope.snapshot, effort)
+            return await self._embedder.embed_query(query, scope.snapshot, effort)
         except DependencyDown as error:
             logger.info("dense leg left out: %s", error)
         return None
@@ -94,7 +94,7 @@ class Legs:
 
 def _worded(query: Query, conditions: Sequence[models.Condition]) -> dict[Leg, Near]:
     """Return the legs that need no model: words, and exact names where the query holds any."""
-    vector, names = query_vector(query.text), symbol_spellings(query.identifiers)
+    vector, names = query_vector(query.bilingual), symbol_spellings(query.identifiers)
     if not vector.indices:
         return {}
     legs = {Leg.KEYWORD: _near(Leg.KEYWORD, vector, KEYWORD, *conditions)}

@@ -14,6 +14,7 @@ from coderag_rag.query.fusion import Worth, fuse, scaled
 from coderag_rag.query.guard import Breaker, DependencyDown
 from coderag_rag.query.hits import Hit, SearchResult
 from coderag_rag.query.legs import Legs, Points, QueryEmbedder
+from coderag_rag.query.lexicon import NO_LEXICON, Lexicon
 from coderag_rag.query.places import best_place
 from coderag_rag.query.poller import ManifestPoller
 from coderag_rag.query.ranking import Candidate, rank
@@ -44,9 +45,14 @@ class Searcher:
     """Answers searches from the index and the served manifests."""
 
     def __init__(
-        self, reader: IndexReader, embedder: QueryEmbedder, manifests: ManifestPoller, qdrant: Breaker
+        self,
+        reader: IndexReader,
+        embedder: QueryEmbedder,
+        manifests: ManifestPoller,
+        qdrant: Breaker,
+        lexicon: Lexicon = NO_LEXICON,
     ) -> None:
-        self._reader, self._manifests, self._qdrant = reader, manifests, qdrant
+        self._reader, self._manifests, self._qdrant, self._lexicon = reader, manifests, qdrant, lexicon
         self._legs = Legs(reader, embedder)
         self.admission = Admission()
 
@@ -63,7 +69,7 @@ class Searcher:
     async def _look_up(self, request: SearchRequest, effort: Effort) -> SearchResult:
         """Search once. The view is taken anew each time: after an outage it may be another one."""
         scope = Scope.build(self._manifests.served(), request.filters, request.permit)
-        query = analyse(request.query)
+        query = analyse(request.query, self._lexicon)
         found = await self._legs.run(query, scope, effort)
         ordered = spread(order(query, scope, found.points), request.limit, RANKER.repository_share)
         hits = await self._with_texts(ordered, scope.snapshot.collection)

@@ -176,6 +176,7 @@ class Embedding:
 
     down: bool = False
     revision: str = "r1"
+    multilingual: bool | None = None
     queries: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -184,7 +185,7 @@ class Embedding:
         if request.url.path == "/v1/models":
             row = {
                 "id": "tiny", "revision": self.revision, "dimensions": DIMENSIONS, "max_tokens": 256, "pooling": "mean",
-                "precision": "fp32", "query_prompt": "", "passage_prompt": "",
+                "precision": "fp32", "query_prompt": "", "passage_prompt": "", "multilingual": self.multilingual,
             }  # fmt: skip
             return httpx.Response(200, json={"object": "list", "data": [row]})
         body = json.loads(request.content)

@@ -2,6 +2,7 @@
 
 import pytest
 from coderag_rag.query.analysis import analyse, symbol_spellings
+from coderag_rag.query.lexicon import Lexicon
 from coderag_rag.query.weights import QueryClass
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,20 @@ KeyError: 'a'"""
 )
 def test_a_query_has_a_class(text, kind):
     assert analyse(text).kind is kind
+
+
+def test_the_words_of_a_korean_question_are_known_in_english_too():
+    lexicon = Lexicon({"토큰": "token", "검증": "validate"})
+    query = analyse("`JwtAuth`의 토큰 검증은 어디에서", lexicon)
+    assert (query.kind, query.identifiers) == (QueryClass.KOREAN, ("JwtAuth",))
+    assert query.english == "`JwtAuth` token validate"
+    assert query.words >= analyse("token validate").words | analyse("토큰 검증은").words
+    assert query.bilingual == f"{query.text}\n{query.english}"
+
+
+def test_a_question_without_korean_words_is_the_same_in_english():
+    query = analyse("where is the token validated", Lexicon({"토큰": "token"}))
+    assert query.text == query.english == query.bilingual
 
 
 def test_only_words_that_look_like_code_are_names_in_prose():

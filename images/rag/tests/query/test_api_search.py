@@ -33,6 +33,28 @@ async def test_a_question_in_words_finds_the_code_before_its_test(service, serve
     assert "operator/engine/workqueue.py" in found[:3]
 
 
+@pytest.fixture
+def usual(usual, tmp_path):
+    """A lexicon, as the image has one."""
+    file = tmp_path / "korean.tsv"
+    file.write_text("작업\twork\n대기\tqueue\n재시도\tretry\n", encoding="utf-8")
+    return usual | {"KOREAN_LEXICON": str(file)}
+
+
+async def test_a_korean_question_finds_code_in_english(service, served, embedding):
+    answer = await search(service, "작업 대기열은 언제 재시도하나요")
+    assert answer.json()["query_class"] == "korean"
+    assert paths(answer)[0] == "operator/engine/workqueue.py"
+    assert embedding.queries[-1]["input"] == ["작업 대기열은 언제 재시도하나요"]  # this model may know Korean
+
+
+async def test_a_korean_question_finds_korean_comments_by_their_own_words(service, served, make_file, look):
+    korean = make_file("app/pay.py", "def settle():\n    # 카드 결제를 취소한다\n    undo()\n", ("settle",))
+    await served.serve("pay", korean)
+    await look()
+    assert paths(await search(service, "카드 결제 취소와 재시도"))[0] == "app/pay.py"
+
+
 async def test_a_query_without_any_word_is_answered_by_meaning_alone(service, served):
     assert len((await search(service, "???")).json()["hits"]) == 4
 

@@ -7,18 +7,22 @@ from dataclasses import asdict
 import httpx
 import pytest
 from coderag_rag.clients.embedding import EmbeddingClient
+from coderag_rag.query.analysis import analyse
 from coderag_rag.query.effort import Patience
 from coderag_rag.query.embedder import IndexEmbedder
 from coderag_rag.query.guard import Breaker, DependencyDown
+from coderag_rag.query.lexicon import Lexicon
 from coderag_rag.query.manifest import Manifest, Snapshot
 from coderag_rag.store.schema import HeadPayload
+
+LEXICON = Lexicon({"토큰": "token"})
 
 
 class Embedder(IndexEmbedder):
     """Asked for the index that is live in the moment of the query."""
 
     async def embed(self, text="retry", optional=5.0):
-        return await self.embed_query(text, self._snapshot(), Patience(10.0, optional).begin())
+        return await self.embed_query(analyse(text, LEXICON), self._snapshot(), Patience(10.0, optional).begin())
 
 
 def embedder(embedding):
@@ -30,6 +34,20 @@ async def test_a_query_is_embedded_as_a_query_by_the_running_model(embedding):
     await made.look()
     assert len(await made.embed()) == 8
     assert embedding.queries == [{"model": "tiny", "input": ["retry"], "input_type": "query"}]
+
+
+@pytest.mark.parametrize(("multilingual", "asked"), [(False, "token ?"), (True, "토큰은?"), (None, "토큰은?")])
+async def test_a_model_that_knows_english_only_is_asked_in_english(embedding, multilingual, asked):
+    embedding.multilingual = multilingual
+    made = embedder(embedding)
+    await made.look()
+    await made.embed("토큰은?")
+    assert embedding.queries[0]["input"] == [asked]
+
+
+async def test_which_languages_a_model_knows_changes_no_identity(embedding):
+    before, embedding.multilingual = await client(embedding).model(), False
+    assert await client(embedding).model() == before
 
 
 async def test_before_the_model_is_known_there_is_no_vector(embedding):
@@ -236,5 +254,5 @@ async def test_a_query_over_an_index_that_was_replaced_meanwhile_asks_for_the_mo
     made = Embedder(client(Replaced("wanted")), Breaker("embedding"), live, client(Replaced("old")))
     await made.look()
     effort = Patience(10.0, 5.0).begin()
-    assert await made.embed_query("retry", old(), effort) == [3] * 8
-    assert await made.embed_query("retry", live(), effort) == [6] * 8
+    assert await made.embed_query(analyse("retry"), old(), effort) == [3] * 8
+    assert await made.embed_query(analyse("retry"), live(), effort) == [6] * 8

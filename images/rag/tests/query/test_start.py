@@ -46,6 +46,22 @@ def test_chunks_may_take_a_quarter_of_the_container(environment, monkeypatch):
     assert ApiSettings.read(Environment(environment | {"CHUNK_MEMORY_MIB": "7"})).chunk_memory_mib == 7
 
 
+def test_a_lexicon_is_read_where_one_is_named(environment, settings, tmp_path):
+    assert len(settings.lexicon) == 0
+    file = tmp_path / "korean.tsv"
+    file.write_text("토큰\ttoken\n", encoding="utf-8")
+    assert ApiSettings.read(Environment(environment | {"KOREAN_LEXICON": str(file)})).lexicon.english("토큰") == "token"
+
+
+@pytest.mark.parametrize("content", [None, b"token\n", b"\xff"])
+def test_a_lexicon_that_is_none_stops_the_start(environment, tmp_path, capsys, content):
+    file = tmp_path / "korean.tsv"
+    if content is not None:
+        file.write_bytes(content)
+    assert program.main(environment | {"KOREAN_LEXICON": str(file)}) == 2
+    assert "KOREAN_LEXICON" in capsys.readouterr().err
+
+
 @pytest.fixture
 def sigterm_as_before():
     before = signal.getsignal(signal.SIGTERM)
