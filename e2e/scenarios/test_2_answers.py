@@ -16,6 +16,8 @@ KNOWN = {
         "class WorkQueue",
     ),
     "fuse the scores of the search legs by weight": ("images/rag/coderag_rag/query/fusion.py", "def "),
+    # Nothing of it is in the code: its words are looked up in the lexicon of the image.
+    "메모리 제한을 읽는 함수": ("images/rag/coderag_rag/api/container.py", "def memory_limit_mib"),
     "read the header of a GGUF file": ("images/model/coderag_model/header.py", "def "),
 }
 PORTS = {"embedding": 8003, "rag": 8002, "ingestion": 8005, "gateway": 8000, "chat": 8001, "code": 8004, "qdrant": 6333}

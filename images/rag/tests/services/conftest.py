@@ -143,6 +143,13 @@ def start_ingestion(folder: Path, url: str, services: dict[str, str]) -> Program
     return run("coderag_rag.ingestion", "images/rag", services | own, path="/healthz")
 
 
+def write_lexicon(folder: Path) -> Path:
+    """Write the words of one question; the image's lexicon is learned when it is built."""
+    file = folder / "korean.tsv"
+    file.write_text("가중치\tweight\n점수\tscores\n합치\tfuse\n", encoding="utf-8")
+    return file
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All services, with this package's own files indexed."""
@@ -159,6 +166,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         services = {"QDRANT_URL": qdrant.url, "EMBEDDING_URL": embedding.url, "EMBEDDING_API_KEY": KEY}
         model = start_model()
         own = {"QDRANT_API_KEY": READ_ONLY, "GATEWAY_URL": model.url, "GATEWAY_API_KEY": KEY, "RAG_API_KEYS": KEY}
+        own |= {"KOREAN_LEXICON": str(write_lexicon(folder))}
         own |= {"MANIFEST_POLL_INTERVAL": "0.3", "QDRANT_RETRY_MIN_WAIT": "0.1", "QDRANT_RETRY_MAX_WAIT": "0.2"}
         rag = run("coderag_rag", "images/rag", services | own)
         cleanup.callback(rag.stop)

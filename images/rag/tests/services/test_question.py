@@ -11,6 +11,7 @@ CASES = [
     ("fuse the scores of the search legs by weight", "coderag_rag/query/fusion.py", "fuse"),
     ("MarkerFilter.feed", "coderag_rag/answer/markers.py", "feed"),
     ("run the legs side by side, the first failure ends the others", "coderag_rag/query/legs.py", "_side_by_side"),
+    ("점수를 가중치로 합치는 곳은 어디인가요", "coderag_rag/query/fusion.py", "fuse"),
     ("text_sha256", "coderag_rag/store/schema.py", "text_sha256"),
 ]
 
