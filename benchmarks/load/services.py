@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -175,7 +176,8 @@ def start_naive(stack: Stack, store: Store) -> Service:
 
 def start_ingestion(stack: Stack, store: Store, rows: list[dict[str, Any]], folder: Path) -> Service:
     """Start the ingestion worker on these repositories."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # vectors that an earlier run paid for would be there at once
+    folder.mkdir(parents=True)
     (folder / "ingestion.json").write_text(json.dumps({"repositories": rows}))
     own = reading(stack, store) | {"INGESTION_CONFIG": str(folder / "ingestion.json"), "INGESTION_API_KEY": KEY}
     own |= {"WORK_DIR": str(folder / "work"), "INGESTION_ALLOW_FILE": "true", "EMBEDDING_TIMEOUT": "300"}

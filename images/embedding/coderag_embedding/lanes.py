@@ -1,16 +1,13 @@
 """Share the processors between search and indexing.
 
-Two queues, queries first; at most `threads` batches are computed at once. A query goes alone; bulk texts go in batches
-of about 50 ms, because a batch cannot be interrupted. While anyone searches, bulk work leaves one thread free (with
-bulk on every thread a search waits tens of seconds); when nobody does, bulk work takes them all. The operating system
-too puts bulk threads after search threads and the event loop. All state belongs to that loop.
+Two queues, each with at most `threads` batches under way: a query never waits for bulk work, which the operating system
+puts behind it (`bulk`). A query goes alone; bulk texts go in batches of about 50 ms, because a batch cannot be taken
+back. While anyone searches, bulk work leaves one thread free; when nobody does, it takes them all. All state belongs to
+the event loop.
 """
 
 import asyncio
 import math
-import os
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,8 +20,8 @@ from coderag_embedding.pace import Pace
 from coderag_embedding.schema import Lane
 
 T = TypeVar("T")
+RunBatch = Callable[[Sequence[Any]], list[Any]]
 QUIET_SECONDS = 5.0  # how long after the last query bulk work may take every thread again
-BULK_NICENESS = 15
 
 
 class QueueFullError(Exception):
@@ -46,16 +43,17 @@ class _Entry:
 
 @dataclass
 class _Line:
-    """One lane: what waits, what runs, and the threads that run it."""
+    """One lane: what waits, what runs, and what runs it."""
 
     pool: ThreadPoolExecutor
+    run: RunBatch
     waiting: deque[_Entry] = field(default_factory=deque)
     batches: int = 0
     texts: int = 0
 
 
 class Lanes:
-    """Runs jobs of one text each. `run_batch` gives a result or an exception for every job that it is given."""
+    """Runs jobs of one text each. `run_query` and `run_bulk` give a result or an exception for every job of a batch."""
 
     def __init__(
         self,
@@ -63,17 +61,17 @@ class Lanes:
         limit: int,
         clock: Callable[[], float] = time.monotonic,
         pace: Pace | None = None,
-        run_batch: Callable[[Sequence[Any]], list[Any]] = run_each,
+        run_query: RunBatch = run_each,
+        run_bulk: RunBatch = run_each,
     ) -> None:
         self.threads = threads
         self.limit = limit
         self.pace = pace or Pace()
-        self._run_batch = run_batch
         self._clock = clock
         self._last_query = float("-inf")
         self._lines: dict[Lane, _Line] = {
-            "query": _Line(ThreadPoolExecutor(threads, "query")),
-            "passage": _Line(ThreadPoolExecutor(threads, "passage", initializer=_step_back)),
+            "query": _Line(ThreadPoolExecutor(threads, "query"), run_query),
+            "passage": _Line(ThreadPoolExecutor(threads, "passage"), run_bulk),
         }
 
     def depth(self, lane: Lane) -> int:
@@ -129,8 +127,9 @@ class Lanes:
         return self.pace.seconds(tokens) / self.threads
 
     def _pump(self) -> None:
-        while lane := self._next_lane():
-            self._start(self._lines[lane], self._take(lane))
+        for lane, line in self._lines.items():
+            while line.waiting and line.batches < self._threads_of(lane):
+                self._start(line, self._take(lane))
 
     def _take(self, lane: Lane) -> list[_Entry]:
         """Take the next batch off the queue: as many texts as fit, but none that another free thread could begin."""
@@ -139,29 +138,21 @@ class Lanes:
         if lane == "query" or batch[0].cost is None:
             return batch
         room = self.pace.batch_tokens - batch[0].cost
-        most = math.ceil((len(waiting) + 1) / (self._bulk_threads() - self._lines[lane].batches))
+        most = math.ceil((len(waiting) + 1) / (self._threads_of(lane) - self._lines[lane].batches))
         while len(batch) < most and waiting and waiting[0].cost is not None and waiting[0].cost <= room:
             batch.append(waiting.popleft())
             room -= batch[-1].cost or 0
         return batch
 
-    def _next_lane(self) -> Lane | None:
-        queries, bulk = self._lines["query"], self._lines["passage"]
-        if queries.batches + bulk.batches >= self.threads:
-            return None
-        if queries.waiting:
-            return "query"
-        return "passage" if bulk.waiting and bulk.batches < self._bulk_threads() else None
-
-    def _bulk_threads(self) -> int:
+    def _threads_of(self, lane: Lane) -> int:
         searching = self._clock() - self._last_query < QUIET_SECONDS
-        return max(1, self.threads - 1) if searching else self.threads
+        return max(1, self.threads - 1) if lane == "passage" and searching else self.threads
 
     def _start(self, line: _Line, batch: list[_Entry]) -> None:
         line.batches += 1
         line.texts += len(batch)
         started = self._clock()
-        work = asyncio.get_running_loop().run_in_executor(line.pool, self._run_batch, [entry.job for entry in batch])
+        work = asyncio.get_running_loop().run_in_executor(line.pool, line.run, [entry.job for entry in batch])
         work.add_done_callback(lambda done: self._finish(line, batch, done, started))
 
     def _finish(self, line: _Line, batch: list[_Entry], done: asyncio.Future, started: float) -> None:
@@ -190,11 +181,3 @@ def _settle(waiter: asyncio.Future, outcome: Any) -> None:
         waiter.set_exception(outcome)
     else:
         waiter.set_result(outcome)
-
-
-def _step_back() -> None:
-    """On Linux niceness belongs to a thread."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        niceness = max(BULK_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # going back down needs a privilege
-        os.setpriority(os.PRIO_PROCESS, thread, niceness)

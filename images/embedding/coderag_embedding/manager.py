@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class ModelManager:
         *,
         fallback: Callable[[], Model] | None = None,
         lazy: bool = False,
+        helpers: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         self.name = name
         self.fell_back = False
@@ -58,6 +59,7 @@ class ModelManager:
         self._wait = wait
         self._fallback = fallback
         self._lazy = lazy
+        self._helpers = helpers  # processes that hold the model too
         self._keeper: asyncio.Task[None] | None = None
         self._loading: asyncio.Task[Model] | None = None
 
@@ -110,11 +112,14 @@ class ModelManager:
             is_loaded=self.model is not None,
             model_name=self.model.manifest.name if self.model else self.name,
             load_time=self.load_seconds,
-            memory_usage=round(resident_megabytes(), 1) if self.model else 0.0,
+            memory_usage=round(self._memory(), 1) if self.model else 0.0,
             device=self._device,
             error_message=self.error,
             revision=self.model.manifest.revision if self.model else None,
         )
+
+    def _memory(self) -> float:
+        return resident_megabytes() + sum(map(resident_megabytes, self._helpers()))
 
     def _keep_trying(self) -> None:
         self._keeper = asyncio.create_task(self.load_until_ready())
@@ -156,7 +161,10 @@ class ModelManager:
             task.exception()  # every waiter may have gone; the reason is in the status
 
 
-def resident_megabytes(statm: Path = Path("/proc/self/statm")) -> float:
-    """Return the memory that this process, and so its model, holds."""
-    pages = int(statm.read_text().split()[1])
+def resident_megabytes(pid: int | str = "self", proc: Path = Path("/proc")) -> float:
+    """Return the memory that a process, and so its model, holds; 0 for one that has ended."""
+    try:
+        pages = int((proc / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return 0.0
     return pages * 4096 / 1024**2

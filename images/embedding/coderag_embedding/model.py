@@ -27,13 +27,21 @@ class Embedded:
 
 
 class Model:
-    """Text to vector. Safe to call from many threads at once."""
+    """Text to vector. Safe to call from many threads at once. `folder`: where another process can load it too."""
 
-    def __init__(self, manifest: Manifest, precision: Precision, tokenizer: Tokenizer, session: Session) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        precision: Precision,
+        tokenizer: Tokenizer,
+        session: Session,
+        folder: Path | None = None,
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(manifest.max_tokens)
         self.manifest = manifest
         self.precision = precision
+        self.folder = folder
         self._tokenizer = tokenizer
         self._session = session
 
@@ -88,7 +96,7 @@ def load_model(folder: Path, precision: Precision, device: Device = "cpu") -> Mo
         raise ValueError(f"{folder} holds {sorted(manifest.precisions)}, not {precision}: set EMBEDDING_PRECISION")
     weights = manifest.precisions[precision].verify(folder)
     tokenizer = Tokenizer.from_file(str(manifest.tokenizer.verify(folder)))
-    model = Model(manifest, precision, tokenizer, open_session(weights, manifest.pooling, device))
+    model = Model(manifest, precision, tokenizer, open_session(weights, manifest.pooling, device), folder)
     warmed = model.embed("warm up")
     if warmed.vector.shape != (manifest.dimensions,):
         raise ValueError(f"{weights} gives vectors of shape {warmed.vector.shape}, not {manifest.dimensions}")

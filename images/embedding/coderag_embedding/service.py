@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from coderag_embedding.bulk import BulkLostError
 from coderag_embedding.cache import QueryCache, digest, gather_all
 from coderag_embedding.errors import ApiError
 from coderag_embedding.jobs import EmbedJob
@@ -42,6 +43,11 @@ class Service:
             raise ApiError(
                 429, "queue_full", "Too many texts wait already.", hint, retry_after=full.retry_after
             ) from None
+        except BulkLostError as lost:
+            hint = "Try again; if it ends again, give the container more memory."
+            raise ApiError(
+                503, "bulk_lost", f"Not computed: {lost}.", hint, retry_after=LOADING_RETRY_SECONDS
+            ) from lost
         self._count(lane, results)
         return [replace(one, vector=shorten(one.vector, request.dimensions)) for one in results]
 

@@ -1,13 +1,12 @@
 """Search goes first, nothing is computed for nobody, and no queue grows without end."""
 
 import asyncio
-import os
-import sys
 import threading
+from collections import Counter
 from functools import partial
 
 import pytest
-from coderag_embedding.lanes import BULK_NICENESS, QUIET_SECONDS, Lanes, QueueFullError
+from coderag_embedding.lanes import QUIET_SECONDS, Lanes, QueueFullError
 from coderag_embedding.pace import BATCH_SECONDS, Pace, estimate_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,16 +58,14 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-async def test_a_query_overtakes_the_bulk_work_that_waits(make_lanes, gate):
+async def test_a_query_waits_neither_for_bulk_work_that_runs_nor_for_what_waits(make_lanes, gate):
     lanes = make_lanes(1)
     bulk = asyncio.create_task(lanes.run("passage", [gate.job("bulk 1"), gate.job("bulk 2")]))
     await until(lambda: gate.started == ["bulk 1"])
-    query = asyncio.create_task(lanes.run("query", [gate.job("query")]))
-    await until(lambda: lanes.depth("query") == 1)
+    assert await lanes.run("query", [lambda: "query"]) == ["query"]
     gate.open.set()
-    assert await query == ["query"]
     assert await bulk == ["bulk 1", "bulk 2"]
-    assert gate.started == ["bulk 1", "query", "bulk 2"]
+    assert gate.started == ["bulk 1", "bulk 2"]
 
 
 async def test_while_anyone_searches_bulk_work_leaves_a_thread_free(make_lanes, gate):
@@ -149,13 +146,14 @@ async def test_one_text_that_fails_fails_its_request_and_no_other(make_lanes):
 
 async def batches_of(lanes, gate, costs):
     """Run bulk texts behind one that waits for the gate; return the batches that were made of them."""
-    made, run_batch = [], lanes._run_batch
+    made, line = [], lanes._lines["passage"]
+    run = line.run
 
     def note(jobs):
         made.append([job.args[0] for job in jobs if isinstance(job, partial)])
-        return run_batch(jobs)
+        return run(jobs)
 
-    lanes._run_batch = note
+    line.run = note
     blocker = asyncio.create_task(lanes.run("passage", [gate.job("first")] * lanes.threads))
     await until(lambda: lanes.running("passage") == lanes.threads)
     bulk = asyncio.create_task(lanes.run("passage", [partial(int, n) for n in range(len(costs))], costs))
@@ -173,16 +171,21 @@ async def test_bulk_texts_go_in_batches_of_a_token_budget(make_lanes, gate):
 
 async def test_a_batch_leaves_texts_for_the_other_free_threads(make_lanes):
     sizes = []
-    lanes = make_lanes(2, run_batch=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
+    lanes = make_lanes(2, run_bulk=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
     await lanes.run("passage", [lambda: None] * 4, [1] * 4)
     assert sizes == [2, 2]
 
 
 async def test_a_query_is_never_part_of_a_batch(make_lanes):
     sizes = []
-    lanes = make_lanes(1, run_batch=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
+    lanes = make_lanes(1, run_query=lambda jobs: sizes.append(len(jobs)) or [job() for job in jobs])
     await lanes.run("query", [lambda: None] * 3, [1, 1, 1])
     assert sizes == [1, 1, 1]
+
+
+async def test_each_lane_has_its_own_way_to_compute(make_lanes):
+    lanes = make_lanes(1, run_query=lambda jobs: ["query"] * len(jobs), run_bulk=lambda jobs: ["bulk"] * len(jobs))
+    assert [await lanes.run(lane, [lambda: None]) for lane in ("query", "passage")] == [["query"], ["bulk"]]
 
 
 def test_a_batch_is_fifty_milliseconds_of_what_was_measured():
@@ -203,22 +206,22 @@ def test_a_texts_cost_is_bounded_by_what_the_model_reads():
 
 @settings(max_examples=25, deadline=None)  # a busy machine is not a failure
 @given(threads=st.integers(1, 4), sizes=st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=8))
-def test_every_answer_is_whole_and_in_order_and_never_more_than_the_threads_run(threads, sizes):
-    running, most, lock = 0, 0, threading.Lock()
+def test_every_answer_is_whole_and_in_order_and_no_lane_ever_runs_more_than_the_threads(threads, sizes):
+    running, most, lock = Counter(), Counter(), threading.Lock()
 
     def job(value):
-        nonlocal running, most
         with lock:
-            running += 1
-            most = max(most, running)
+            running[value[0]] += 1
+            most[value[0]] = max(most[value[0]], running[value[0]])
         with lock:
-            running -= 1
+            running[value[0]] -= 1
         return value
 
     async def scenario():
         lanes = Lanes(threads, 256)
         asked = [
-            ("query" if query else "passage", [(n, m) for m in range(size)]) for n, (query, size) in enumerate(sizes)
+            (lane := "query" if query else "passage", [(lane, n, m) for m in range(size)])
+            for n, (query, size) in enumerate(sizes)
         ]
         runs = [lanes.run(lane, [partial(job, value) for value in values]) for lane, values in asked]
         assert await asyncio.gather(*runs) == [values for _, values in asked]
@@ -226,17 +229,4 @@ def test_every_answer_is_whole_and_in_order_and_never_more_than_the_threads_run(
         lanes.close()
 
     asyncio.run(scenario())
-    assert most <= threads
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to a thread on Linux only")
-async def test_bulk_threads_step_back_and_query_threads_do_not(make_lanes):
-    lanes = make_lanes(1)
-
-    def niceness():
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    (query,) = await lanes.run("query", [niceness])
-    (bulk,) = await lanes.run("passage", [niceness])
-    assert bulk == max(query, BULK_NICENESS)
-    assert query == os.getpriority(os.PRIO_PROCESS, os.getpid())
+    assert max(most.values()) <= threads

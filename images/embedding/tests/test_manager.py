@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 import threading
 
 import pytest
@@ -179,5 +180,15 @@ async def test_a_lazy_model_that_cannot_be_loaded_has_a_reason(model_factory):
 
 
 def test_memory_is_counted_in_megabytes(tmp_path):
-    (tmp_path / "statm").write_text("9999 2560 1 1 0 1 0")
-    assert resident_megabytes(tmp_path / "statm") == 10.0
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "statm").write_text("9999 2560 1 1 0 1 0")
+    assert resident_megabytes(7, tmp_path) == 10.0
+    assert resident_megabytes(8, tmp_path) == 0.0  # it has ended
+
+
+async def test_memory_is_that_of_all_processes_that_hold_the_model(model_factory):
+    helpers = [os.getpid()] * 2
+    manager = ModelManager("tiny", "cpu", model_factory, helpers=lambda: helpers)
+    await manager.load()
+    three, helpers[:] = manager.status().memory_usage, []
+    assert three > 2 * manager.status().memory_usage

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import openai
+import psutil
 import pytest
 from coderag_embedding import build as builds
 from coderag_embedding.build import verify
@@ -129,6 +130,22 @@ def test_sigterm_finishes_what_was_asked_and_then_ends(start_server):
     assert any(line["message"] == "Model loaded" and line["level"] == "INFO" for line in lines)
     assert server.key not in printed
     assert server.process.returncode in (0, -15)
+
+
+def test_bulk_texts_have_the_vectors_of_queries_and_survive_their_process(server):
+    body = {"model": MODEL, "input": [f"{CHUNK} # {n}" for n in range(5)]}
+
+    def vectors(client, kind):
+        return [
+            row["embedding"] for row in client.post("/v1/embeddings", json=body | {"input_type": kind}).json()["data"]
+        ]
+
+    with server.client() as client:
+        asked = vectors(client, "query")
+        assert vectors(client, "passage") == asked
+        [child] = psutil.Process(server.process.pid).children()
+        child.kill()
+        assert vectors(client, "passage") == asked
 
 
 def test_without_a_key_it_does_not_start(start_server):
