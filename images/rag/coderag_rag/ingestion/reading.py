@@ -57,8 +57,7 @@ async def read_blobs(
 ) -> Read:
     """Prepare, embed and store content."""
     result = Read()
-    intake = Intake(index, tools.embedder, result.ids)
-    async with source.repository.blobs(blobs) as contents:
+    async with source.repository.blobs(blobs) as contents, Intake(index, tools.embedder, result.ids) as intake:
         done = 0
         async for blob, data in contents:
             document = await tools.preparer.prepare(data, list(plan.all_paths[blob]))
@@ -66,5 +65,5 @@ async def read_blobs(
             await intake.take(blob, document, plan.repositories(blob))
             done += 1
             progress(done, len(blobs))
-    await intake.flush()
+        await intake.flush()
     return result
