@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 from coderag_embedding.build import NAME, ensure_model
 
 REPOSITORY = Path(__file__).parents[1]
@@ -77,9 +78,10 @@ class Server:
     process: subprocess.Popen
 
     def cpu_seconds(self) -> float:
-        """Return the processor time of all its threads so far: what a busy machine distorts least."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the processor time of all its threads and processes so far: what a busy machine distorts least."""
+        process = psutil.Process(self.process.pid)
+        times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+        return sum(one.user + one.system for one in times)
 
 
 @contextlib.contextmanager
