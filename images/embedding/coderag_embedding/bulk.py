@@ -88,7 +88,7 @@ class BulkProcess:
 
     def __init__(self, command: Sequence[str], threads: int) -> None:
         self._command, self._threads = command, threads
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a model may be found to be garbage in any line, and its process is closed then
         self._child: _Child | None = None
 
     @property

@@ -26,15 +26,18 @@ class Intake:
     def __init__(self, index: Index, embedder: Embedder, ids: list[str]) -> None:
         self._index, self._embedder, self._ids = index, embedder, ids
         self._waiting: list[NewChunk] = []
-        self._under_way: deque[asyncio.Task[None]] = deque()
+        self._under_way: deque[tuple[asyncio.Task[None], int]] = deque()
+        self._taken = 0
+        self.stored = 0  # documents that are in the index whole
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._under_way:
+        tasks = [task for task, _ in self._under_way]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def take(self, blob: str, document: Document, repositories: tuple[str, ...]) -> None:
         """Add the pieces of one document."""
@@ -42,23 +45,27 @@ class Intake:
             self._waiting.append(NewChunk.of(self._index.identity, blob, document.language, repositories, piece))
             if len(self._waiting) >= self._embedder.batch:
                 await self._begin()
+        self._taken += 1
 
     async def flush(self) -> None:
         """Store what waits and return when everything is stored; raises what storing any of it raised."""
         await self._begin()
         await self._end(0)
+        self.stored = self._taken
 
     async def _begin(self) -> None:
         await self._end(_UNDER_WAY - 1)
         chunks, self._waiting = self._waiting, []
         if chunks:
-            self._under_way.append(asyncio.create_task(self._take_in(chunks)))
+            self._under_way.append((asyncio.create_task(self._take_in(chunks)), self._taken))
 
     async def _end(self, left: int) -> None:
         """Wait until only so many batches are under way."""
         while len(self._under_way) > left:
-            await self._under_way[0]
+            task, whole = self._under_way[0]
+            await task
             self._under_way.popleft()
+            self.stored = whole  # the document that filled the batch may go on in the next one
 
     async def _take_in(self, chunks: list[NewChunk]) -> None:
         ids = [chunk.id for chunk in chunks]

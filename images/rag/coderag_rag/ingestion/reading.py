@@ -58,12 +58,11 @@ async def read_blobs(
     """Prepare, embed and store content."""
     result = Read()
     async with source.repository.blobs(blobs) as contents, Intake(index, tools.embedder, result.ids) as intake:
-        done = 0
         async for blob, data in contents:
             document = await tools.preparer.prepare(data, list(plan.all_paths[blob]))
             result.record(blob, document, plan.tries(blob))
             await intake.take(blob, document, plan.repositories(blob))
-            done += 1
-            progress(done, len(blobs))
+            progress(intake.stored, len(blobs))
         await intake.flush()
+        progress(intake.stored, len(blobs))
     return result

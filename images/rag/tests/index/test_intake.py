@@ -88,6 +88,20 @@ async def test_the_next_batch_is_asked_for_while_one_is_under_way_and_a_third_wa
     assert embedder.asked[2:] == [["e", "f"]]
 
 
+async def test_only_documents_that_are_stored_whole_are_counted(embedder):
+    embedder.gate.clear()
+    async with Intake(Index(), embedder, []) as intake:
+        await intake.take("one", document("a"), ("app",))
+        await intake.take("two", document("b", "c"), ("app",))
+        await intake.take("none", document(), ("app",))
+        assert intake.stored == 0
+        embedder.gate.set()
+        await intake.take("three", document(*"defg"), ("app",))
+        assert intake.stored == 1  # of the second one a chunk is still under way
+        await intake.flush()
+        assert intake.stored == 4
+
+
 async def test_a_batch_that_fails_is_told_by_what_comes_after_it(embedder):
     async with Intake(Index(), embedder, []) as intake:
         await intake.take("one", document("fail", "b"), ("app",))
